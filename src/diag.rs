@@ -1,0 +1,272 @@
+//! Diagnostics: what is wrong, where, and what to do, with the source line shown.
+//!
+//! Invariant: a [`Diagnostic`] names its file, and its position is 1-based with the column counted in
+//! characters, as editors show it. It carries the one source line it talks about, so it can be
+//! printed long after the file is gone.
+//!
+//! Printing is the caller's work ([`Diagnostic::render`] only makes text).
+
+use std::fmt;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::{Deserialize, Serialize};
+
+/// Longest source line quoted, in characters: a minified file must not fill the terminal.
+const MAX_LINE: usize = 240;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// It works, but probably not as meant.
+    Warning,
+    /// It cannot be used.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// A place in a text: 1-based line, and 1-based column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl Position {
+    /// The position of byte `offset` in `text`. A byte-order mark is not counted as a column; an
+    /// offset past the end or inside a character counts as the character's start.
+    pub fn of(text: &str, offset: usize) -> Self {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &text[..offset];
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
+        let column = before[start..]
+            .trim_start_matches('\u{feff}')
+            .chars()
+            .count()
+            + 1;
+        Self {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// One thing to tell about one place in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as reached from the argument or the config repo's root.
+    pub file: String,
+    /// Where in the file, if it is about a place.
+    #[serde(flatten)]
+    pub position: Option<Position>,
+    /// What is wrong, in a sentence without a final stop.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip)]
+    source_line: Option<String>,
+}
+
+impl Diagnostic {
+    /// Something that cannot be used.
+    pub fn error(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.into(),
+            position: None,
+            message: message.into(),
+            hint: None,
+            source_line: None,
+        }
+    }
+
+    /// Something that is probably not as meant.
+    pub fn warning(file: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(file, message)
+        }
+    }
+
+    /// The same, at byte `offset` of the file's `text`, whose line is kept for display.
+    #[must_use]
+    pub fn at(self, text: &str, offset: usize) -> Self {
+        self.at_position(text, Position::of(text, offset))
+    }
+
+    /// The same, at a known position of the file's `text`.
+    #[must_use]
+    pub fn at_position(mut self, text: &str, position: Position) -> Self {
+        self.position = Some(position);
+        self.source_line = usize::try_from(position.line)
+            .ok()
+            .and_then(|line| text.lines().nth(line.saturating_sub(1)))
+            .map(|line| {
+                let line = line.trim_start_matches('\u{feff}');
+                line.chars().take(MAX_LINE).collect()
+            });
+        self
+    }
+
+    /// The same, at a position whose source line isn't at hand.
+    #[must_use]
+    pub fn at_bare(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The diagnostic as several lines: severity, message, place, source line and hint.
+    pub fn render(&self, color: bool) -> String {
+        let level = match self.severity {
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        };
+        let title = level.primary_title(self.message.as_str());
+        let mut group = match (self.position, &self.source_line) {
+            (Some(position), Some(line)) => {
+                let start = byte_of_column(line, position.column);
+                let end = line[start..]
+                    .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']'))
+                    .map_or(line.len(), |length| start + length.max(1));
+                let end = end.min(line.len());
+                title.element(
+                    Snippet::source(line.as_str())
+                        .line_start(position.line as usize)
+                        .path(self.file.as_str())
+                        .annotation(AnnotationKind::Primary.span(start..end)),
+                )
+            }
+            _ => {
+                let place = match self.position {
+                    Some(position) => format!("{}:{position}", self.file),
+                    None => self.file.clone(),
+                };
+                Group::with_title(title).element(annotate_snippets::Origin::path(place))
+            }
+        };
+        if let Some(hint) = &self.hint {
+            group = group.element(Level::HELP.message(hint.as_str()));
+        }
+        let renderer = if color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        renderer.render(&[group])
+    }
+}
+
+/// `file:line:col: severity: message`, on one line, for logs.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(position) = self.position {
+            write!(f, ":{position}")?;
+        }
+        write!(f, ": {}: {}", self.severity, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The known word nearest to `word`, if it is near enough to be what was meant.
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Jaro-Winkler similarity from which a slip of the finger is likelier than another word.
+    const NEAR: f64 = 0.8;
+    known
+        .into_iter()
+        .map(|candidate| {
+            let near =
+                strsim::jaro_winkler(&word.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
+            (candidate, near)
+        })
+        .filter(|(_, near)| *near >= NEAR)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(candidate, _)| candidate)
+}
+
+fn byte_of_column(line: &str, column: u32) -> usize {
+    line.char_indices()
+        .nth(column.saturating_sub(1) as usize)
+        .map_or(line.len(), |(byte, _)| byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_and_skip_the_mark() {
+        let text = "\u{feff}a: 1\nключ: x\n";
+        let x = text.find('x').unwrap();
+        assert_eq!(Position::of(text, x), Position { line: 2, column: 7 });
+        assert_eq!(Position::of(text, 3), Position { line: 1, column: 1 });
+        assert_eq!(Position::of("", 9), Position { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn a_rendering_shows_the_line_and_the_hint() {
+        let text = "version: 1\nimgae: nginx\n";
+        let shown = Diagnostic::error("policies/web.yaml", "unknown key `imgae`")
+            .at(text, 11)
+            .hint("did you mean `image`?")
+            .render(false);
+        for wanted in [
+            "error: unknown key `imgae`",
+            "policies/web.yaml:2:1",
+            "imgae: nginx",
+            "did you mean `image`?",
+        ] {
+            assert!(shown.contains(wanted), "{wanted} in\n{shown}");
+        }
+    }
+
+    #[test]
+    fn a_place_at_the_end_of_a_line_renders() {
+        let shown = Diagnostic::warning("a.yaml", "value is missing").at("tag:", 4);
+        assert!(shown.render(false).contains("a.yaml:1:5"));
+        let bare = Diagnostic::warning("a.yaml", "gone").render(false);
+        assert!(bare.contains("a.yaml"), "{bare}");
+    }
+
+    #[test]
+    fn only_near_words_are_suggested() {
+        let known = ["image", "stages", "tags"];
+        assert_eq!(suggest("imgae", known), Some("image"));
+        assert_eq!(suggest("Stage", known), Some("stages"));
+        assert_eq!(suggest("quux", known), None);
+    }
+}

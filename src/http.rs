@@ -1,0 +1,128 @@
+//! The one constructor of HTTP clients: TLS provider, roots, proxy, timeouts and user agent in one
+//! place.
+//!
+//! Invariant: every client of the process is made here, so none lacks a timeout, none follows a
+//! redirect from `https` to `http`, and all use one TLS provider (ring). A proxy is taken from the
+//! environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`); credentials are dropped when a redirect
+//! leaves the host, which is reqwest's own rule.
+//!
+//! It refuses nothing else: what may be requested is for the callers to decide.
+
+use std::time::Duration;
+
+/// What this program calls itself to servers, so that their operators can tell who polls them.
+pub const USER_AGENT: &str = concat!("tagwright/", env!("CARGO_PKG_VERSION"));
+
+/// Time to reach a server; more means that it is down or a firewall drops packets.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest silence while a response is read; slow registries stall, dead ones stay silent.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Blob and manifest redirects take one hop, sign-in pages more; a longer chain is a loop.
+const MAX_REDIRECTS: usize = 5;
+
+/// What may differ between clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Extra certificate authorities, PEM, trusted besides the system's.
+    pub ca_pem: Vec<u8>,
+    /// Longest time for one whole exchange, body included; `None` leaves only the silence limit,
+    /// for transfers whose length is not known.
+    pub timeout: Option<Duration>,
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The certificate authorities are not PEM certificates.
+    #[error("the certificate authority file holds no usable PEM certificate")]
+    Ca(#[source] Option<reqwest::Error>),
+    /// The client could not be built.
+    #[error("the HTTP client could not be set up")]
+    Build(#[source] reqwest::Error),
+}
+
+/// Makes a client.
+///
+/// On a machine without any system certificate authorities the client trusts only `ca_pem`:
+/// plain HTTP still works, `https` fails with a certificate error.
+///
+/// # Errors
+/// When `ca_pem` is not empty and holds no certificate, or the TLS set-up fails.
+pub fn client(options: &Options) -> Result<reqwest::Client, Error> {
+    // Fails only if a provider is already installed, and this is the only place that does so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let extra = certificates(&options.ca_pem)?;
+    let with_system = extra
+        .iter()
+        .cloned()
+        .fold(builder(options), |b, ca| b.add_root_certificate(ca));
+    match with_system.build() {
+        Ok(client) => Ok(client),
+        Err(error) => {
+            tracing::debug!(%error, "no system certificate authorities; using only configured ones");
+            builder(options)
+                .tls_certs_only(extra)
+                .build()
+                .map_err(Error::Build)
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one constructor that sets limits and TLS"
+)]
+fn builder(options: &Options) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::custom(redirect));
+    match options.timeout {
+        Some(timeout) => builder.timeout(timeout),
+        None => builder,
+    }
+}
+
+fn redirect(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    if attempt.previous().len() > MAX_REDIRECTS {
+        return attempt.error("too many redirects");
+    }
+    let from_tls = attempt
+        .previous()
+        .last()
+        .is_some_and(|url| url.scheme() == "https");
+    if from_tls && attempt.url().scheme() != "https" {
+        return attempt.error("redirected from https to http");
+    }
+    attempt.follow()
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    if pem.is_empty() {
+        return Ok(Vec::new());
+    }
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(pem).map_err(|error| Error::Ca(Some(error)))?;
+    if certificates.is_empty() {
+        return Err(Error::Ca(None));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_needs_no_certificates_but_refuses_bad_ones() {
+        assert!(client(&Options::default()).is_ok());
+        let bad = Options {
+            ca_pem: b"not a certificate".to_vec(),
+            ..Options::default()
+        };
+        assert!(matches!(client(&bad), Err(Error::Ca(_))));
+    }
+}

@@ -1,0 +1,6 @@
+//! Newest acceptable image, committed to Git, with a reason for every decision.
+
+pub mod clock;
+pub mod diag;
+pub mod http;
+pub mod image;
