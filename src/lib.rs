@@ -4,3 +4,4 @@ pub mod clock;
 pub mod diag;
 pub mod http;
 pub mod image;
+pub mod secret;
