@@ -7,7 +7,8 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
-    reason = "each part is used by the tests that need it"
+    clippy::print_stderr,
+    reason = "each part is used by the tests that need it, and what is skipped is said"
 )]
 
 use std::io::Write as _;
