@@ -30,6 +30,20 @@ pub struct Options {
     /// Longest time for one whole exchange, body included; `None` leaves only the silence limit,
     /// for transfers whose length is not known.
     pub timeout: Option<Duration>,
+    /// Longest silence while a response is read; `None` is 30 s.
+    pub silence: Option<Duration>,
+    /// Where redirects may lead.
+    pub redirects: Redirects,
+}
+
+/// Where redirects may lead; never from `https` to `http`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// Anywhere, for registries that keep blobs elsewhere.
+    #[default]
+    Any,
+    /// To the same host and port; others are not followed, their response is returned.
+    SameHost,
 }
 
 /// Why no client could be made.
@@ -78,8 +92,11 @@ fn builder(options: &Options) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::custom(redirect));
+        .read_timeout(options.silence.unwrap_or(READ_TIMEOUT))
+        .redirect(reqwest::redirect::Policy::custom(match options.redirects {
+            Redirects::Any => redirect,
+            Redirects::SameHost => redirect_within_host,
+        }));
     match options.timeout {
         Some(timeout) => builder.timeout(timeout),
         None => builder,
@@ -98,6 +115,20 @@ fn redirect(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Actio
         return attempt.error("redirected from https to http");
     }
     attempt.follow()
+}
+
+fn redirect_within_host(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let place = |url: &reqwest::Url| {
+        (
+            url.host_str().map(str::to_owned),
+            url.port_or_known_default(),
+        )
+    };
+    if attempt.previous().last().map(place) == Some(place(attempt.url())) {
+        redirect(attempt)
+    } else {
+        attempt.stop()
+    }
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {

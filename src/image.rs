@@ -317,6 +317,10 @@ fn parse_name(name: &str) -> Result<Image, ParseError> {
     } else {
         repository.to_owned()
     };
+    // The canonical name is longer than a short one; it must parse again.
+    if registry.len() + 1 + repository.len() > MAX_NAME {
+        return Err(ParseError::TooLong);
+    }
     Ok(Image {
         registry,
         repository,
@@ -468,6 +472,15 @@ mod tests {
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_longest_name_is_canonical() {
+        let hub = "docker.io/library/".len();
+        let longest = "a".repeat(MAX_NAME - hub).parse::<Image>().unwrap();
+        assert_eq!(longest.to_string().parse::<Image>().unwrap(), longest);
+        let longer = "a".repeat(MAX_NAME - hub + 1).parse::<Image>();
+        assert_eq!(longer, Err(ParseError::TooLong));
     }
 
     #[test]

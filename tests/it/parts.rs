@@ -15,8 +15,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-/// Folders outside a user's `PATH` where Debian keeps servers and Git's own programs.
-const EXTRA_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/lib/git-core"];
+/// Folders outside a user's `PATH`: where Debian keeps servers and Git's own programs, and where
+/// `tests/setup.sh` puts helm.
+const EXTRA_FOLDERS: [&str; 4] = [
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/lib/git-core",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin"),
+];
 
 /// The path of `program`, or `None` after saying that the caller is skipped.
 ///
@@ -51,7 +57,10 @@ fn note(program: &str, path: &std::path::Path) {
         .append(true)
         .open(log)
         .expect("the parts log can be written");
-    writeln!(log, "{program} {}", path.display()).expect("the parts log can be written");
+    // One write a line: tests note their parts at the same time.
+    let line = format!("{program} {}\n", path.display());
+    log.write_all(line.as_bytes())
+        .expect("the parts log can be written");
 }
 
 /// A running server that ends with the test.
