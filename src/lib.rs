@@ -4,4 +4,5 @@ pub mod clock;
 pub mod diag;
 pub mod http;
 pub mod image;
+pub mod policy;
 pub mod secret;

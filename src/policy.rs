@@ -1,0 +1,156 @@
+//! Policies: which tags of an image are acceptable, how they are ordered, and which one is chosen.
+//!
+//! Invariant: [`select()`] is a pure function of the policy, the tags, what runs now and what is known
+//! of their manifests. The same input in any order gives the same [`Selection`], every tag gets a
+//! verdict with a reason, and the choice is never lower than what runs now.
+//!
+//! Reading order: this file (what a policy is), `select` (the choice), `judge` (one tag against the
+//! policy), `filter` (`match` and `ignore`), `semver` (the order, with `version`, `range` and
+//! `variant` beneath it), `verdict` (what comes out). Each order has one file.
+//!
+//! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::image::{Digest, Tag};
+
+mod filter;
+mod judge;
+mod range;
+mod select;
+mod semver;
+mod variant;
+mod verdict;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub use filter::{Ignore, IgnoreError, Pattern, PatternError};
+pub use range::{Range, RangeError, RangeLint, RangeProblem};
+pub use select::{compare, highest, select};
+pub use verdict::{
+    CurrentListed, NoChoice, Outcome, Reason, Selection, TagVerdict, Unorderable, Verdict,
+};
+pub use version::VersionError;
+
+/// Which tags are acceptable and how they are ordered.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// The order, with what only that order has.
+    pub order: Order,
+    /// `match`: what a tag must look like, and which part of it is the version.
+    pub pattern: Option<Pattern>,
+    /// `ignore`: tags that are never candidates.
+    pub ignore: Ignore,
+    /// Whether pre-releases are acceptable.
+    pub prereleases: Prereleases,
+    /// Whether the variant (`alpine`, `slim`) may change.
+    pub variant: Variant,
+    /// How many parts a version must have.
+    pub loose: Parts,
+    /// What to do about a current tag that has no place in the order.
+    pub unordered: Unordered,
+}
+
+/// How tags are ordered.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// By semantic version, within a range.
+    Semver(Range),
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Semver(range) => write!(f, "semver \"{range}\""),
+        }
+    }
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self::Semver(Range::default())
+    }
+}
+
+/// Whether pre-releases are acceptable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prereleases {
+    /// Where the range itself names one (`^1-0`).
+    #[default]
+    FromRange,
+    /// Everywhere, as if every part of the range ended in `-0`.
+    Allow,
+    /// Nowhere, whatever the range says.
+    Deny,
+}
+
+/// What the variant of a tag must be: its suffix without what makes it a pre-release or a build.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Variant {
+    /// That of the current tag; anything where there is none.
+    #[default]
+    Keep,
+    /// Anything.
+    Any,
+    /// This one; the empty name is that of tags without a variant.
+    Named(String),
+}
+
+/// How many parts a version must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parts {
+    /// Three at least.
+    #[default]
+    Three,
+    /// As many as the current tag has; one to three where there is none.
+    Loose,
+}
+
+/// What to do about a current tag that has no place in the order, such as `latest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unordered {
+    /// Choose nothing, and say so.
+    #[default]
+    Hold,
+    /// Choose as if nothing ran.
+    Replace,
+}
+
+/// What the stage runs now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current<'a> {
+    /// Nothing yet: the choice is free.
+    Nothing,
+    /// This tag.
+    Tag(&'a Tag),
+    /// A digest whose tag nobody recorded.
+    DigestOnly,
+    /// A text that is no tag.
+    Unparsable(&'a str),
+}
+
+/// What is known of one tag's manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestFact {
+    /// It is there.
+    Found(Digest),
+    /// The registry listed the tag and then did not find it. Registries lag: it is asked again
+    /// before the tag is given up.
+    MissingOnce,
+    /// It was not found twice, an interval apart.
+    Missing,
+    /// It could not be read, with the reason.
+    Unreadable(String),
+}
+
+/// What is known of the manifests.
+#[derive(Debug, Clone, Copy)]
+pub enum Manifests<'a> {
+    /// There is no registry to ask: every listed tag counts as readable.
+    NotConsulted,
+    /// These facts; a tag without one has not been asked for.
+    Known(&'a BTreeMap<Tag, ManifestFact>),
+}

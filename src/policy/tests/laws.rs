@@ -1,0 +1,180 @@
+//! What holds for every selection.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn some_tag() -> impl Strategy<Value = Tag> {
+    let version = "v?0?[0-3](\\.[0-3]){1,2}(-(0|rc\\.[0-2]|alpine|slim|rc1-slim))?";
+    let other = "latest|main|sha256-[0-9a-f]{64}|[a-z0-9_][a-z0-9._-]{0,8}";
+    prop_oneof![4 => version.boxed(), 1 => other.boxed()]
+        .prop_filter_map("not a tag", |text| text.parse().ok())
+}
+
+fn some_policy() -> impl Strategy<Value = Policy> {
+    let range = prop::sample::select(vec![
+        "*",
+        "*-0",
+        "^1",
+        "^1-0",
+        "~1.2",
+        ">=1.1.0-0 <3",
+        "!=1.2.3",
+        "^1 || ^3-0",
+        "1 - 2",
+    ]);
+    let pattern = prop::sample::select(vec![
+        None,
+        Some("^v"),
+        Some("^v?(?<version>.+)$"),
+        Some("^(?<version>[0-9.]+)"),
+    ]);
+    let prereleases = prop::sample::select(vec![
+        Prereleases::FromRange,
+        Prereleases::Allow,
+        Prereleases::Deny,
+    ]);
+    let variant = prop::sample::select(vec![
+        Variant::Keep,
+        Variant::Any,
+        Variant::Named("slim".to_owned()),
+    ]);
+    let ignore = prop::sample::select(vec![vec![], vec!["1.*", "*-slim"]]);
+    let loose = prop::sample::select(vec![Parts::Three, Parts::Loose]);
+    let unordered = prop::sample::select(vec![Unordered::Hold, Unordered::Replace]);
+    (
+        range,
+        pattern,
+        prereleases,
+        variant,
+        ignore,
+        loose,
+        unordered,
+    )
+        .prop_map(
+            |(range, pattern, prereleases, variant, ignore, loose, unordered)| Policy {
+                order: Order::Semver(range.parse().unwrap()),
+                pattern: pattern.map(|text| text.parse().unwrap()),
+                ignore: Ignore::new(&ignore).unwrap(),
+                prereleases,
+                variant,
+                loose,
+                unordered,
+            },
+        )
+}
+
+fn some_tags() -> impl Strategy<Value = Vec<Tag>> {
+    prop::collection::vec(some_tag(), 0..12)
+}
+
+fn run(policy: &Policy, tags: &[Tag], current: Option<&Tag>) -> Selection {
+    let current = current.map_or(Current::Nothing, Current::Tag);
+    select(policy, tags, current, Manifests::NotConsulted)
+}
+
+proptest! {
+    #[test]
+    fn the_choice_is_a_listed_tag_above_the_current_one(
+        policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),
+    ) {
+        let selection = run(&policy, &tags, current.as_ref());
+        if let Outcome::Selected(choice) = &selection.outcome {
+            prop_assert!(tags.contains(choice));
+            if let Some(order) = current.and_then(|current| compare(&policy, choice, &current)) {
+                prop_assert_eq!(order, Ordering::Greater);
+            }
+        }
+    }
+
+    #[test]
+    fn every_tag_has_one_verdict_and_at_most_one_is_selected(
+        policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),
+    ) {
+        let selection = run(&policy, &tags, current.as_ref());
+        let mut judged: Vec<_> = selection.verdicts.iter().map(|v| v.tag.clone()).collect();
+        let mut listed = tags.clone();
+        judged.sort();
+        listed.sort();
+        listed.dedup();
+        prop_assert_eq!(judged, listed);
+        let selected = selection.verdicts.iter().filter(|v| v.verdict == Verdict::Selected);
+        let stays_or_moves = match &selection.outcome {
+            Outcome::Selected(_) => 1,
+            Outcome::UpToDate(tag) if tags.contains(tag) => 1,
+            _ => 0,
+        };
+        prop_assert_eq!(selected.count(), stays_or_moves);
+        let ranks: Vec<_> = selection.verdicts.iter().map(|v| v.verdict == Verdict::Rejected).collect();
+        prop_assert!(ranks.is_sorted());
+    }
+
+    #[test]
+    fn the_order_of_the_listing_does_not_count(
+        policy in some_policy(),
+        (tags, shuffled) in some_tags().prop_flat_map(|tags| {
+            (Just(tags.clone()), Just(tags).prop_shuffle())
+        }),
+        current in prop::option::of(some_tag()),
+    ) {
+        let current = current.as_ref();
+        prop_assert_eq!(run(&policy, &tags, current), run(&policy, &shuffled, current));
+    }
+
+    #[test]
+    fn a_tag_that_is_not_chosen_does_not_count(
+        policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),
+        more in some_tag(),
+    ) {
+        let without = run(&policy, &tags, current.as_ref());
+        let mut all = tags;
+        all.push(more.clone());
+        let with = run(&policy, &all, current.as_ref());
+        let chosen = |selection: &Selection| match &selection.outcome {
+            Outcome::Selected(tag) | Outcome::UpToDate(tag) => Some(tag.clone()),
+            _ => None,
+        };
+        // Whatever is added either wins or leaves the choice as it was. An empty listing is the
+        // exception: it keeps even the current tag from being the choice.
+        if chosen(&with) != Some(more) && all.len() > 1 {
+            prop_assert_eq!(chosen(&with), chosen(&without));
+        }
+    }
+
+    #[test]
+    fn facts_only_narrow_the_choice(
+        policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),
+        words in prop::collection::vec(
+            prop::sample::select(vec!["found", "once", "missing", "broken", "unasked"]), 12,
+        ),
+    ) {
+        let named = tags.iter().map(Tag::as_str).zip(words).filter(|(_, word)| *word != "unasked");
+        let known = facts(&named.collect::<Vec<_>>());
+        let current = current.as_ref().map_or(Current::Nothing, Current::Tag);
+        let free = select(&policy, &tags, current, Manifests::NotConsulted);
+        let bound = select(&policy, &tags, current, Manifests::Known(&known));
+        match &bound.outcome {
+            Outcome::Selected(tag) => {
+                prop_assert!(matches!(known.get(tag), Some(ManifestFact::Found(_))));
+                let Outcome::Selected(best) = &free.outcome else { panic!("{:?}", free.outcome) };
+                prop_assert!(compare(&policy, tag, best).is_some_and(Ordering::is_le));
+            }
+            Outcome::Needs(wanted) => {
+                prop_assert!(wanted.iter().all(|tag| tags.contains(tag) && !known.contains_key(tag)));
+            }
+            Outcome::Unordered(_) => prop_assert_eq!(&free.outcome, &bound.outcome),
+            Outcome::UpToDate(_) | Outcome::Nothing(_) => {}
+        }
+    }
+
+    #[test]
+    fn the_highest_site_is_as_high_as_all(policy in some_policy(), tags in some_tags()) {
+        match highest(&policy, tags.iter()) {
+            Ok(None) => prop_assert!(tags.is_empty()),
+            Ok(Some(best)) => for tag in &tags {
+                prop_assert!(compare(&policy, tag, best).is_some_and(Ordering::is_le));
+            },
+            Err(tag) => prop_assert_eq!(compare(&policy, tag, tag), None),
+        }
+    }
+}
