@@ -5,4 +5,5 @@ pub mod diag;
 pub mod http;
 pub mod image;
 pub mod policy;
+pub mod registry;
 pub mod secret;

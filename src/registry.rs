@@ -1,0 +1,251 @@
+//! Registries: the tags of an image, and the digest of a tag, over the OCI distribution API.
+//!
+//! Invariant: a [`Listing`] is complete. Whatever keeps a listing from its end (a limit, a broken
+//! page, a lost connection) is an [`Error`], because a short list would choose a wrong tag. Nothing a
+//! registry sends is read, followed or waited for without a bound ([`Limits`]), and credentials go
+//! only to the registry's own origin and to the token server that it names.
+//!
+//! It refuses to choose: what a tag means is for the callers.
+//!
+//! Sources: the OCI distribution spec v1.1, RFC 8288 (Link), RFC 9110 section 11 (authentication),
+//! the distribution project's token authentication documents.
+
+mod account;
+mod auth;
+pub mod challenge;
+mod delay;
+mod docker_config;
+mod error;
+mod exchange;
+mod helper;
+mod limits;
+pub mod link;
+mod login;
+mod manifest;
+mod page;
+mod tags;
+mod token;
+mod words;
+
+pub use account::{Access, Account, AccountId, Credentials, Scheme};
+pub use error::{As, Error, Fault, LoginError};
+pub use limits::Limits;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use reqwest::Url;
+
+use auth::{Memory, Session};
+use exchange::{Gates, Sender};
+
+use crate::clock::Clock;
+use crate::http;
+use crate::image::{DOCKER_HUB, Digest, Image, Tag};
+
+/// Where Docker Hub serves the distribution API.
+const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// All tags of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// The tags, sorted bytewise, each once.
+    pub tags: Vec<Tag>,
+    /// Some of the listed names that are no tags, cleaned for display.
+    pub invalid: Vec<String>,
+    /// How many listed names are no tags.
+    pub invalid_count: usize,
+    /// What the registry wants people to know (`Warning: 299` headers), cleaned for display.
+    pub warnings: Vec<String>,
+    /// How many requests it took, signing in included.
+    pub requests: u32,
+}
+
+/// What a tag stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// The digest of its manifest or index.
+    Found(Digest),
+    /// The registry has no such tag, or no such repository.
+    Missing,
+}
+
+/// A client for all registries. Clones share connections, tokens and limits.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    accounts: Vec<Account>,
+    /// The connections of each account.
+    connections: Vec<reqwest::Client>,
+    /// The connections of everything without an account.
+    anonymous: reqwest::Client,
+    clock: Clock,
+    limits: Limits,
+    gates: Gates,
+    memory: Memory,
+}
+
+impl Client {
+    /// A client with these accounts. The clock is for waits that registries give as dates.
+    ///
+    /// # Errors
+    /// When a certificate authority file can't be read or used.
+    pub fn new(accounts: Vec<Account>, clock: Clock) -> Result<Self, Error> {
+        Self::with_limits(accounts, clock, Limits::default())
+    }
+
+    /// A client with these accounts and other bounds than the usual ones.
+    ///
+    /// # Errors
+    /// When a certificate authority file can't be read or used.
+    pub fn with_limits(
+        accounts: Vec<Account>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Result<Self, Error> {
+        let anonymous = connections("any registry", Vec::new())?;
+        let connections = accounts
+            .iter()
+            .map(|account| match &account.ca_pem {
+                None => Ok(anonymous.clone()),
+                Some(path) => connections(&account.host, read_ca(&account.host, path)?),
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self(Arc::new(Inner {
+            accounts,
+            connections,
+            anonymous,
+            clock,
+            limits,
+            gates: Gates::default(),
+            memory: Memory::default(),
+        })))
+    }
+
+    /// The account for `image`: of the admitted ones the one with the longest path that covers it;
+    /// anonymous over HTTPS if there is none.
+    pub fn account_for(&self, image: &Image, access: Access<'_>) -> AccountId {
+        account::choose(&self.0.accounts, image, access)
+    }
+
+    /// All tags of `image`, to the last page. An `account` for another registry than the image's
+    /// counts as anonymous.
+    ///
+    /// # Errors
+    /// When the registry can't be asked, or the listing can't be followed to its end.
+    pub async fn tags(&self, image: &Image, account: AccountId) -> Result<Listing, Error> {
+        let list = async {
+            let session = self.0.session(image, account)?;
+            let limit = self.0.limits.listing;
+            match tokio::time::timeout(limit, tags::list(&session)).await {
+                Ok(listing) => listing,
+                Err(_) => Err(Fault::Timeout {
+                    host: image.registry().to_owned(),
+                }),
+            }
+        };
+        list.await.map_err(|source| Error::Tags {
+            image: image.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// The digest that `tag` stands for now: that of the index for an image with several platforms. An
+    /// `account` for another registry than the image's counts as anonymous.
+    ///
+    /// # Errors
+    /// When the registry can't be asked or its answer can't be trusted.
+    pub async fn resolve(
+        &self,
+        image: &Image,
+        account: AccountId,
+        tag: &Tag,
+    ) -> Result<Resolved, Error> {
+        let resolve = async {
+            let session = self.0.session(image, account)?;
+            manifest::resolve(&session, tag).await
+        };
+        resolve.await.map_err(|source| Error::Resolve {
+            image: image.clone(),
+            tag: tag.clone(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl Inner {
+    fn session<'a>(&'a self, image: &'a Image, id: AccountId) -> Result<Session<'a>, Fault> {
+        // An account of another registry must not lend its credentials to this one.
+        let own = id.index().and_then(|index| {
+            let account = self.accounts.get(index)?;
+            let connections = self.connections.get(index)?;
+            (account.host == image.registry()).then_some((account, connections))
+        });
+        let (scheme, credentials, client, account) = match own {
+            Some((account, client)) => (account.scheme, &account.credentials, client, id),
+            None => (
+                Scheme::Https,
+                &Credentials::Anonymous,
+                &self.anonymous,
+                AccountId::ANONYMOUS,
+            ),
+        };
+        Ok(Session {
+            sender: Sender {
+                client,
+                limits: &self.limits,
+                clock: &self.clock,
+                gates: &self.gates,
+                sent: AtomicU32::new(0),
+            },
+            memory: &self.memory,
+            origin: origin(image, scheme)?,
+            image,
+            account,
+            credentials,
+        })
+    }
+}
+
+/// Where the registry of an image is served.
+fn origin(image: &Image, scheme: Scheme) -> Result<Url, Fault> {
+    let host = match image.registry() {
+        DOCKER_HUB => DOCKER_HUB_API,
+        host => host,
+    };
+    Url::parse(&format!("{}://{host}/", scheme.as_str())).map_err(|_| Fault::NotARegistry {
+        host: host.to_owned(),
+        reason: "its name isn't that of a host".to_owned(),
+    })
+}
+
+fn connections(host: &str, ca_pem: Vec<u8>) -> Result<reqwest::Client, Error> {
+    let options = http::Options {
+        ca_pem,
+        // Each request has a limit of its own.
+        timeout: None,
+        ..http::Options::default()
+    };
+    http::client(&options).map_err(|source| Error::Client {
+        host: host.to_owned(),
+        source,
+    })
+}
+
+fn read_ca(host: &str, path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Ca {
+        host: host.to_owned(),
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("accounts", &self.0.accounts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! Signing in: requests to a registry with what it asks for, and no more than it asks for.
+//!
+//! Invariant: a request first goes out with what the same image needed last time, or bare; a refusal
+//! is answered once. Passwords and tokens go only to the registry's own origin, and to a token server
+//! that passed [`token::realm`]. What a registry that answered through a redirect to elsewhere asks
+//! for is not answered.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::{StatusCode, Url};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::challenge::{self, Challenge};
+use super::exchange::{Authorization, Reply, Request, Sender};
+use super::login::{self, Helpers, Login, Reuse};
+use super::token::{self, Key, Tokens};
+use super::{AccountId, Credentials, Fault};
+use crate::image::Image;
+
+/// Images whose way of signing in is remembered; forgetting one costs one request.
+const MAX_KNOWN: usize = 16 * 1024;
+
+/// How a registry wants to be signed in to for an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Way {
+    Basic,
+    Bearer { realm: Url, service: Option<String> },
+}
+
+/// What is known from earlier requests.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    ways: Mutex<HashMap<(AccountId, Image), Way>>,
+    tokens: Tokens,
+    helpers: Helpers,
+}
+
+/// One image, looked up with one account.
+pub(super) struct Session<'a> {
+    pub(super) sender: Sender<'a>,
+    pub(super) memory: &'a Memory,
+    pub(super) image: &'a Image,
+    pub(super) account: AccountId,
+    pub(super) credentials: &'a Credentials,
+    /// The registry's origin.
+    pub(super) origin: Url,
+}
+
+impl Session<'_> {
+    /// Sends a request to the registry, signing in as needed.
+    pub(super) async fn send(&self, mut request: Request) -> Result<Reply, Fault> {
+        let login = self.login(Reuse::Allowed).await?;
+        request.authorization = self.usual(&login).await?;
+        let reply = self.sender.send(&request).await?;
+        if reply.status != StatusCode::UNAUTHORIZED {
+            return admitted(reply, &login);
+        }
+        let before = (request.authorization, login.fingerprint());
+        let reuse = match before.0 {
+            Authorization::None => Reuse::Allowed,
+            _ => Reuse::Refused,
+        };
+        let login = self.login(reuse).await?;
+        request.authorization = self.answer(&reply, &login, before).await?;
+        let reply = self.sender.send(&request).await?;
+        if reply.status == StatusCode::UNAUTHORIZED {
+            return Err(refused(&reply, &login));
+        }
+        admitted(reply, &login)
+    }
+
+    async fn login(&self, reuse: Reuse) -> Result<Login, Fault> {
+        let limit = self.sender.limits.helper;
+        login::read(
+            self.credentials,
+            self.image,
+            &self.memory.helpers,
+            reuse,
+            limit,
+        )
+        .await
+        .map_err(|source| Fault::Credentials {
+            host: self.image.registry().to_owned(),
+            source,
+        })
+    }
+
+    /// What the last request for this image needed. If that can't be had any more the way is
+    /// forgotten, so that the next request asks the registry again.
+    async fn usual(&self, login: &Login) -> Result<Authorization, Fault> {
+        let Some(way) = self.ways().get(&self.key()).cloned() else {
+            return Ok(Authorization::None);
+        };
+        let result = self.authorization(&way, login, None).await;
+        if result.is_err() {
+            self.ways().remove(&self.key());
+        }
+        result
+    }
+
+    /// What a refusal asks for, `before` being what was refused.
+    async fn answer(
+        &self,
+        reply: &Reply,
+        login: &Login,
+        before: (Authorization, [u8; 32]),
+    ) -> Result<Authorization, Fault> {
+        if reply.url.origin() != self.origin.origin() {
+            return Err(refused(reply, login));
+        }
+        let challenges = challenges(reply);
+        let Some(way) = self.way(&challenges, login)? else {
+            return Err(refused(reply, login));
+        };
+        let (sent, sent_as) = before;
+        let refused_token = match &sent {
+            Authorization::Basic(..) if way == Way::Basic && sent_as == login.fingerprint() => {
+                return Err(refused(reply, login));
+            }
+            Authorization::Bearer(token) => Some(token),
+            _ => None,
+        };
+        let authorization = self.authorization(&way, login, refused_token).await?;
+        self.remember(way);
+        Ok(authorization)
+    }
+
+    /// The way to sign in among those offered: a token if possible, else the password, if there is one.
+    fn way(&self, challenges: &[Challenge], login: &Login) -> Result<Option<Way>, Fault> {
+        let bearer = challenges
+            .iter()
+            .filter(|challenge| challenge.is("Bearer"))
+            .find_map(|challenge| Some((challenge.get("realm")?, challenge)));
+        if let Some((realm, challenge)) = bearer {
+            let url = token::realm(realm, &self.origin).map_err(|reason| Fault::Realm {
+                host: self.image.registry().to_owned(),
+                realm: super::words::clean(realm),
+                reason,
+            })?;
+            let service = challenge.get("service").map(str::to_owned);
+            return Ok(Some(Way::Bearer {
+                realm: url,
+                service,
+            }));
+        }
+        let basic = challenges.iter().any(|challenge| challenge.is("Basic"));
+        Ok((basic && matches!(login, Login::Basic(..))).then_some(Way::Basic))
+    }
+
+    async fn authorization(
+        &self,
+        way: &Way,
+        login: &Login,
+        refused: Option<&SecretString>,
+    ) -> Result<Authorization, Fault> {
+        match (way, login) {
+            (Way::Basic, Login::Basic(user, password)) => {
+                Ok(Authorization::Basic(user.clone(), password.clone()))
+            }
+            (Way::Basic, _) => Ok(Authorization::None),
+            (Way::Bearer { realm, service }, login) => {
+                let key = Key {
+                    realm: realm.clone(),
+                    service: service.clone(),
+                    // Ours rather than the challenge's, which on some registries is a placeholder.
+                    scope: format!("repository:{}:pull", self.image.repository()),
+                    login: login.fingerprint(),
+                };
+                let fetch = || token::request(&self.sender, &key, login);
+                let tokens = &self.memory.tokens;
+                let token = tokens.get(key.clone(), refused, Instant::now(), fetch);
+                Ok(Authorization::Bearer(token.await?))
+            }
+        }
+    }
+
+    fn remember(&self, way: Way) {
+        let mut ways = self.ways();
+        if ways.len() >= MAX_KNOWN {
+            ways.clear();
+        }
+        ways.insert(self.key(), way);
+    }
+
+    fn key(&self) -> (AccountId, Image) {
+        (self.account, self.image.clone())
+    }
+
+    fn ways(&self) -> std::sync::MutexGuard<'_, HashMap<(AccountId, Image), Way>> {
+        self.memory
+            .ways
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn challenges(reply: &Reply) -> Vec<Challenge> {
+    reply
+        .headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+        .flat_map(challenge::parse)
+        .collect()
+}
+
+fn admitted(reply: Reply, login: &Login) -> Result<Reply, Fault> {
+    if reply.status == StatusCode::FORBIDDEN {
+        return Err(Fault::Forbidden {
+            who: login.who(),
+            said: reply.said(),
+            host: reply.host,
+        });
+    }
+    Ok(reply)
+}
+
+fn refused(reply: &Reply, login: &Login) -> Fault {
+    Fault::Unauthorized {
+        host: reply.host.clone(),
+        who: login.who(),
+        said: reply.said(),
+    }
+}

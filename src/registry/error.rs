@@ -1,0 +1,339 @@
+//! What can go wrong with a registry, as values that callers can act on.
+//!
+//! Invariant: an [`Error`] names the operation and the image; its source, a [`Fault`], says what
+//! happened. Words of servers are cleaned and cut before they get here, and credentials never do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::image::{Image, Tag};
+use crate::{http, secret};
+
+/// An operation on a registry that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The tags of an image can't be listed.
+    #[error("the tags of {image} can't be listed")]
+    Tags {
+        /// The image.
+        image: Image,
+        /// Why not.
+        source: Box<Fault>,
+    },
+    /// A tag's digest can't be had.
+    #[error("{image}:{tag} can't be resolved")]
+    Resolve {
+        /// The image.
+        image: Image,
+        /// The tag.
+        tag: Tag,
+        /// Why not.
+        source: Box<Fault>,
+    },
+    /// The certificate authorities of an account can't be read.
+    #[error("the certificate authority file {} for {host} can't be read", path.display())]
+    Ca {
+        /// The account's registry.
+        host: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No HTTP client could be made for an account.
+    #[error("the connection to {host} can't be set up")]
+    Client {
+        /// The account's registry.
+        host: String,
+        /// Why not.
+        source: http::Error,
+    },
+}
+
+impl Error {
+    /// What happened, for an operation on an image.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Tags { source, .. } | Self::Resolve { source, .. } => Some(source),
+            Self::Ca { .. } | Self::Client { .. } => None,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.fault().and_then(Fault::hint)
+    }
+
+    /// Whether the same request may succeed later without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        self.fault().is_some_and(Fault::is_retryable)
+    }
+
+    /// How long the registry wants to be left alone, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.fault() {
+            Some(Fault::RateLimited { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Whom a request was made as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum As {
+    /// As nobody.
+    Nobody,
+    /// As the named user.
+    User(String),
+    /// With an identity token, which has no user name.
+    IdentityToken,
+}
+
+impl std::fmt::Display for As {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("anonymous access"),
+            Self::User(name) => write!(f, "user `{name}`"),
+            Self::IdentityToken => f.write_str("the identity token"),
+        }
+    }
+}
+
+/// What happened at a registry or its token server. `host` is the server that was asked; `said` is
+/// what it said, cleaned and cut, with a leading `: `, or empty.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No connection, or it broke before a reply.
+    #[error("{host} can't be reached")]
+    Unreachable {
+        /// The server.
+        host: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// No answer in time.
+    #[error("{host} didn't answer in time")]
+    Timeout {
+        /// The server.
+        host: String,
+    },
+    /// The server's certificate is not trusted, or TLS failed otherwise.
+    #[error("no trusted TLS connection to {host}")]
+    Tls {
+        /// The server.
+        host: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The reply ended early.
+    #[error("the reply of {host} was cut off")]
+    Interrupted {
+        /// The server.
+        host: String,
+    },
+    /// 401, also after signing in.
+    #[error("{host} refused {who}{said}")]
+    Unauthorized {
+        /// The server.
+        host: String,
+        /// As whom.
+        who: As,
+        /// Its words.
+        said: String,
+    },
+    /// 403.
+    #[error("{host} denies access to {who}{said}")]
+    Forbidden {
+        /// The server.
+        host: String,
+        /// As whom.
+        who: As,
+        /// Its words.
+        said: String,
+    },
+    /// 404 for the repository, which differs from a repository without tags.
+    #[error("{host} doesn't know the repository{said}")]
+    NotFound {
+        /// The server.
+        host: String,
+        /// Its words.
+        said: String,
+    },
+    /// 429, or 503 with a time to wait.
+    #[error("{host} is limiting requests{said}")]
+    RateLimited {
+        /// The server.
+        host: String,
+        /// How long to wait, at most 6 hours, if it said so.
+        retry_after: Option<Duration>,
+        /// Its words.
+        said: String,
+    },
+    /// 5xx.
+    #[error("{host} failed with status {status}{said}")]
+    Server {
+        /// The server.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        said: String,
+    },
+    /// Another status that no registry should answer here.
+    #[error("{host} answered with status {status}{said}")]
+    Unexpected {
+        /// The server.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        said: String,
+    },
+    /// The reply isn't a registry's: a web page, or not the JSON that the specification asks for.
+    #[error("{host} doesn't answer like a registry: {reason}")]
+    NotARegistry {
+        /// The server.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More than this program is willing to read.
+    #[error("{host} sent more than {limit}")]
+    TooLarge {
+        /// The server.
+        host: String,
+        /// The limit, with its unit.
+        limit: String,
+    },
+    /// The listing can't be followed to its end.
+    #[error("the listing of {host} is incomplete: {reason}")]
+    IncompleteListing {
+        /// The server.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// The pages of the listing lead in a circle.
+    #[error("the pages of the listing of {host} lead in a circle")]
+    PageLoop {
+        /// The server.
+        host: String,
+    },
+    /// The token server refused to sign us in.
+    #[error("the token server {host} refused {who} with status {status}{said}")]
+    TokenRefused {
+        /// The token server.
+        host: String,
+        /// As whom.
+        who: As,
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        said: String,
+    },
+    /// The token server's reply holds no usable token.
+    #[error("the token server {host} gave no usable token: {reason}")]
+    BadToken {
+        /// The token server.
+        host: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The registry names a token server that credentials must not be sent to.
+    #[error("{host} names a token server that is not allowed, `{realm}`: {reason}")]
+    Realm {
+        /// The registry.
+        host: String,
+        /// The token server's address.
+        realm: String,
+        /// Why it is not allowed.
+        reason: &'static str,
+    },
+    /// The configured credentials can't be read.
+    #[error("the credentials for {host} can't be read")]
+    Credentials {
+        /// The registry.
+        host: String,
+        /// Why not.
+        source: LoginError,
+    },
+}
+
+impl Fault {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unreachable { .. } => {
+                "check the name, the network and HTTPS_PROXY; for a registry without TLS configure plain HTTP"
+            }
+            Self::Tls { .. } => {
+                "configure the certificate authority of the registry, or plain HTTP if it has no TLS"
+            }
+            Self::Unauthorized {
+                who: As::Nobody, ..
+            }
+            | Self::TokenRefused {
+                who: As::Nobody, ..
+            } => "the image is private or doesn't exist; configure credentials for this registry",
+            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::TokenRefused { .. } => {
+                "check that the credentials are valid and may pull this image"
+            }
+            Self::NotFound { .. } => "check the image's name, and that the credentials may see it",
+            Self::RateLimited { .. } => {
+                "configure credentials, or ask less often; signed-in clients have higher limits"
+            }
+            Self::NotARegistry { .. } => "check that the host is a registry, not its web page",
+            Self::Realm { .. } => "the registry's own configuration names the token server",
+            Self::Credentials { .. } => "check the configured file, variable or helper",
+            _ => return None,
+        })
+    }
+
+    /// Whether the same request may succeed later without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Interrupted { .. }
+                | Self::RateLimited { .. }
+                | Self::Server { .. }
+                | Self::IncompleteListing { .. }
+        )
+    }
+}
+
+/// Why configured credentials can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The password can't be read.
+    #[error("the password can't be read")]
+    Password(#[source] secret::Error),
+    /// The Docker configuration can't be read.
+    #[error("the Docker configuration {} can't be read", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: secret::Error,
+    },
+    /// The Docker configuration is not what Docker writes.
+    #[error("the Docker configuration {} is malformed: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, without quoting it.
+        reason: String,
+    },
+    /// A credential helper failed.
+    #[error("the credential helper {helper} failed: {reason}")]
+    Helper {
+        /// The helper program.
+        helper: String,
+        /// How.
+        reason: String,
+    },
+    /// The program is shutting down.
+    #[error("reading was stopped")]
+    Stopped(#[source] tokio::task::JoinError),
+}
