@@ -4,6 +4,7 @@ pub mod clock;
 pub mod diag;
 pub mod http;
 pub mod image;
+pub mod manifest;
 pub mod policy;
 pub mod registry;
 pub mod secret;

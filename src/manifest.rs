@@ -1,0 +1,273 @@
+//! Manifests: where images are written in a file, and how to change exactly that.
+//!
+//! [`index`] finds every [`Site`] of a file, whichever image it holds and whoever may own it;
+//! policies apply afterwards, so an index can be kept for as long as the file's bytes stay the same.
+//! [`rewrite`] puts new references into chosen sites by splicing bytes, then parses the result and
+//! compares it with the original.
+//!
+//! Invariant: every byte outside the scalars that were meant to change is the same before and after,
+//! and every other value of the file reads the same. Where that can't be had, the file stays as it
+//! is and the reason is returned.
+//!
+//! Both are pure functions, total over any bytes: no I/O, no panic, and work bounded by
+//! [`MAX_BYTES`]. Nothing here knows apps, stages or policies, or adds a missing key.
+
+mod attach;
+mod compose;
+mod draft;
+mod edit;
+mod kubernetes;
+mod kustomize;
+mod marked;
+mod marker;
+mod refusal;
+mod site;
+mod value;
+mod verify;
+mod yaml;
+
+pub use refusal::Refusal;
+pub use site::{Field, FileIndex, Marker, Note, Part, Problem, Site, SiteKind, Style};
+
+use std::collections::HashSet;
+
+use yaml::Tree;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::Position;
+use crate::image::{Digest, Tag};
+
+/// Version of what [`index`] finds. Raise it with every change of result, so that kept indexes are
+/// made anew.
+pub const INDEXER_VERSION: u32 = 1;
+
+/// Largest file that is read for sites, in bytes. The largest manifests in use, bundles of custom
+/// resource definitions, are a few megabytes.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// How a file is read, decided from its path alone so that it can key a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Format {
+    /// YAML, one document or several.
+    Yaml,
+    /// A file that Kustomize reads by its name, so its `images` need no `kind`.
+    Kustomization,
+    /// JSON: read as YAML, of which it is a part; written with double quotes only.
+    Json,
+}
+
+/// The format of the file at `path`, or `None` where sites aren't looked for.
+///
+/// Names of Kustomize's files are those of its documentation: `kustomization.yaml`,
+/// `kustomization.yml` and `Kustomization`.
+pub fn format_of(path: &str) -> Option<Format> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name {
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
+            return Some(Format::Kustomization);
+        }
+        _ => {}
+    }
+    let (_, extension) = name.rsplit_once('.')?;
+    if extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml") {
+        Some(Format::Yaml)
+    } else if extension.eq_ignore_ascii_case("json") {
+        Some(Format::Json)
+    } else {
+        None
+    }
+}
+
+/// Every site of a file, in the order of the text.
+pub fn index(format: Format, bytes: &[u8]) -> FileIndex {
+    match read(bytes) {
+        Ok(None) => FileIndex::default(),
+        Ok(Some(tree)) => find(format, &tree),
+        Err(problem) => FileIndex {
+            problem: Some(problem),
+            ..FileIndex::default()
+        },
+    }
+}
+
+/// Parses a file if it can hold a site at all.
+fn read(bytes: &[u8]) -> Result<Option<Tree<'_>>, Problem> {
+    // UTF-16 hides every word that is looked for.
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(at(1, "the file is not UTF-8 but UTF-16".to_owned()));
+    }
+    let comments = has(bytes, marker::OWN_NEEDLE) || has(bytes, marker::FLUX_NEEDLE);
+    if !comments && !has_image_key(bytes) {
+        return Ok(None);
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let lines = memchr::memchr_iter(b'\n', before).count() + 1;
+        let line = u32::try_from(lines).unwrap_or(u32::MAX);
+        at(line, "the file is not UTF-8".to_owned())
+    })?;
+    let tree = yaml::parse(text, comments).map_err(|mut problem| {
+        if has(bytes, "{{") {
+            problem.reason.push_str(" (the file looks like a template)");
+        }
+        problem
+    })?;
+    Ok(Some(tree))
+}
+
+/// The index of a file that is too large to be read, for callers that didn't read it.
+pub fn index_of_too_large() -> FileIndex {
+    FileIndex {
+        problem: Some(too_large()),
+        ..FileIndex::default()
+    }
+}
+
+fn at(line: u32, reason: String) -> Problem {
+    Problem {
+        position: Position { line, column: 1 },
+        reason,
+    }
+}
+
+fn too_large() -> Problem {
+    let limit = MAX_BYTES >> 20;
+    at(1, format!("the file is larger than {limit} MiB"))
+}
+
+fn has(bytes: &[u8], needle: &str) -> bool {
+    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+}
+
+/// Whether `image` or `images` is there in the place of a key, so that `imagePullPolicy` alone
+/// doesn't make a file worth parsing.
+fn has_image_key(bytes: &[u8]) -> bool {
+    const KEY: &[u8] = b"image";
+    memchr::memmem::find_iter(bytes, KEY).any(|at| {
+        let rest = &bytes[at + KEY.len()..];
+        let rest = rest.strip_prefix(b"s").unwrap_or(rest);
+        let rest = match rest.first() {
+            Some(b'"' | b'\'') => &rest[1..],
+            _ => rest,
+        };
+        rest.trim_ascii_start().first() == Some(&b':')
+    })
+}
+
+fn find(format: Format, tree: &Tree<'_>) -> FileIndex {
+    let marks = attach::attach(tree);
+    let mut drafts = kustomize::sites(tree, format, &marks);
+    drafts.extend(kubernetes::sites(tree, format, &marks));
+    let taken: HashSet<yaml::Id> = drafts
+        .iter()
+        .flat_map(|draft| draft.taken())
+        .copied()
+        .collect();
+    drafts.extend(marked::sites(tree, format, &marks, &|id| {
+        taken.contains(&id)
+    }));
+
+    let mut around = draft::Surroundings::new(tree);
+    let mut sites: Vec<Site> = drafts
+        .into_iter()
+        .map(|draft| draft.finish(&mut around, &marks))
+        .collect();
+    sites.sort_by_key(|site| site.position);
+    FileIndex {
+        sites,
+        problem: None,
+        ignored: marks.file_ignored,
+        notes: marks.notes,
+    }
+}
+
+/// What is to be written at a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The name to write if the site holds another image's or none. A site that names the same
+    /// image keeps its spelling. `None` keeps every name.
+    pub rename: Option<&'a str>,
+    /// The tag.
+    pub tag: Option<&'a Tag>,
+    /// The digest.
+    pub digest: Option<&'a Digest>,
+    /// What happens to digests.
+    pub rule: DigestRule,
+}
+
+/// What happens where a site holds a digest and the target doesn't, or the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestRule {
+    /// The tag is written where the site has a place for one, the digest where the site holds one.
+    /// A digest that no longer fits is never left beside a new tag: without one in the target the
+    /// site is refused.
+    WhereHeld,
+    /// Exactly the target's tag and digest: what the target lacks is removed from the scalar, or the
+    /// site refused if it has a key of its own.
+    Exact,
+}
+
+/// A change wanted at one site of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// Which site, by its place in [`FileIndex::sites`].
+    pub site: usize,
+    /// What to write there.
+    pub target: Target<'a>,
+}
+
+/// A scalar that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Where the scalar starts, in the file before the change.
+    pub position: Position,
+    /// Its value before.
+    pub old: String,
+    /// Its value now.
+    pub new: String,
+    /// The site it belongs to, by its place in [`FileIndex::sites`].
+    pub site: usize,
+}
+
+/// A change that was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The site, by its place in [`FileIndex::sites`].
+    pub site: usize,
+    /// Where the site is.
+    pub position: Position,
+    /// Why not.
+    pub reason: Refusal,
+}
+
+/// A file after [`rewrite`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The file's bytes; those that were passed in, if there are no edits.
+    pub bytes: Vec<u8>,
+    /// What changed, in the order of the text. A change whose values are there already has no edit.
+    pub edits: Vec<Edit>,
+    /// What was refused, in the order of the changes.
+    pub refused: Vec<Refused>,
+}
+
+/// Makes `changes` to a file whose index is `index`.
+///
+/// Where one change is refused, the others are still made; where the result can't be verified, none
+/// is. Making the same changes again makes no edit.
+pub fn rewrite(
+    format: Format,
+    bytes: &[u8],
+    index: &FileIndex,
+    changes: &[Change<'_>],
+) -> Rewritten {
+    edit::rewrite(format, bytes, index, changes)
+}
+
+#[cfg(test)]
+mod tests;

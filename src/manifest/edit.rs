@@ -1,0 +1,140 @@
+//! Splicing new values into a file, and giving up where that isn't provably all that changed.
+//!
+//! Invariant: the result differs from the original only in the spans of the edits that are returned,
+//! and `verify` has seen that it reads as intended. A change that is refused leaves its site as it is.
+
+use std::collections::BTreeMap;
+
+use super::compose::{Put, compose};
+use super::{Change, Edit, Field, FileIndex, Format, Refusal, Refused, Rewritten, Site};
+use super::{find, read, value, verify};
+use crate::diag::Position;
+
+/// A scalar that is to be changed.
+#[derive(Debug)]
+pub(super) struct Splice<'s> {
+    pub(super) field: &'s Field,
+    /// What the scalar is to say.
+    pub(super) text: String,
+    /// The bytes that say it.
+    pub(super) written: String,
+    pub(super) site: usize,
+}
+
+pub(super) fn rewrite(
+    format: Format,
+    bytes: &[u8],
+    index: &FileIndex,
+    changes: &[Change<'_>],
+) -> Rewritten {
+    let mut rewritten = Rewritten {
+        bytes: bytes.to_vec(),
+        edits: Vec::new(),
+        refused: Vec::new(),
+    };
+    let tree = match read(bytes) {
+        Ok(Some(tree)) => tree,
+        _ => return refuse_all(rewritten, index, changes, &Refusal::Stale),
+    };
+    if find(format, &tree) != *index {
+        return refuse_all(rewritten, index, changes, &Refusal::Stale);
+    }
+    let splices = plan(index, changes, &mut rewritten.refused);
+    if splices.is_empty() {
+        return rewritten;
+    }
+    let spliced = splice(tree.text, splices.values());
+    if let Err(found) = verify::verify(format, &tree, index, &splices, &spliced) {
+        let reason = Refusal::Unverified { found };
+        return refuse_all(rewritten, index, changes, &reason);
+    }
+    rewritten.bytes = spliced.into_bytes();
+    rewritten.edits = splices.into_values().map(edit).collect();
+    rewritten
+}
+
+/// The splices by where they start, without those that change nothing; the rest is refused.
+fn plan<'s>(
+    index: &'s FileIndex,
+    changes: &[Change<'_>],
+    refused: &mut Vec<Refused>,
+) -> BTreeMap<u32, Splice<'s>> {
+    let mut splices: BTreeMap<u32, Splice<'s>> = BTreeMap::new();
+    let mut wanted: BTreeMap<usize, &Change<'_>> = BTreeMap::new();
+    for change in changes {
+        let Some(site) = index.sites.get(change.site) else {
+            refused.push(refusal(index, change.site, Refusal::Stale));
+            continue;
+        };
+        let earlier = wanted.entry(change.site).or_insert(change);
+        let made = if earlier.target == change.target {
+            splices_of(site, change)
+        } else {
+            Err(Refusal::Conflict)
+        };
+        match made {
+            Ok(made) => splices.extend(made.into_iter().map(|splice| (splice.field.start, splice))),
+            Err(reason) => refused.push(refusal(index, change.site, reason)),
+        }
+    }
+    splices
+}
+
+fn splices_of<'s>(site: &'s Site, change: &Change<'_>) -> Result<Vec<Splice<'s>>, Refusal> {
+    let splice = |Put { field, text }| {
+        let written = value::encode(&text, field.style)?;
+        Ok(Splice {
+            field,
+            text,
+            written,
+            site: change.site,
+        })
+    };
+    compose(site, &change.target)?
+        .into_iter()
+        .map(splice)
+        .collect()
+}
+
+fn splice<'a, 's: 'a>(text: &str, splices: impl Iterator<Item = &'a Splice<'s>>) -> String {
+    let mut spliced = String::with_capacity(text.len() + 128);
+    let mut done = 0;
+    for splice in splices {
+        spliced.push_str(&text[done..splice.field.start as usize]);
+        spliced.push_str(&splice.written);
+        done = splice.field.end as usize;
+    }
+    spliced.push_str(&text[done..]);
+    spliced
+}
+
+fn edit(splice: Splice<'_>) -> Edit {
+    Edit {
+        position: splice.field.position,
+        old: splice.field.text.clone(),
+        new: splice.text,
+        site: splice.site,
+    }
+}
+
+fn refusal(index: &FileIndex, site: usize, reason: Refusal) -> Refused {
+    let start = Position { line: 1, column: 1 };
+    Refused {
+        site,
+        position: index.sites.get(site).map_or(start, |site| site.position),
+        reason,
+    }
+}
+
+fn refuse_all(
+    mut rewritten: Rewritten,
+    index: &FileIndex,
+    changes: &[Change<'_>],
+    reason: &Refusal,
+) -> Rewritten {
+    rewritten.refused = changes
+        .iter()
+        .map(|change| refusal(index, change.site, reason.clone()))
+        .collect();
+    rewritten
+}

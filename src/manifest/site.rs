@@ -1,0 +1,346 @@
+//! What an index holds: sites and their fields, markers, and what is wrong with a file.
+//!
+//! Invariant: a [`Field`] is one scalar of the text: its span, how it is written, and the value it
+//! decodes to. A [`Site`] holds either `whole`, one scalar with a complete reference, or one scalar
+//! each for name, tag and digest as far as the file has them. Everything here is plain data, kept in
+//! a cache by the file's content.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use crate::diag::Position;
+use crate::image::{Digest, Image, Reference, Tag};
+
+/// All that was found in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileIndex {
+    /// The sites, in the order of the text.
+    pub sites: Vec<Site>,
+    /// Why the file couldn't be read; there are no sites then.
+    pub problem: Option<Problem>,
+    /// Whether the file's first comment is `# tagwright: ignore`; every site is ignored then.
+    pub ignored: bool,
+    /// Markers that say nothing: misspelt ones, and ones that sit on no value.
+    pub notes: Vec<Note>,
+}
+
+/// Why a whole file couldn't be read for sites.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
+#[error("{reason}")]
+pub struct Problem {
+    /// Where it is.
+    pub position: Position,
+    /// What is wrong, in a sentence without a final stop.
+    pub reason: String,
+}
+
+/// Something about a marker that its author should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// Where the comment is.
+    pub position: Position,
+    /// What is wrong with it, in a sentence without a final stop.
+    pub reason: String,
+}
+
+/// What made a place a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SiteKind {
+    /// A field `image` as Kubernetes and its kin have it, or `image.reference` of an image volume.
+    Kubernetes,
+    /// An entry of a Kustomize `images` list.
+    Kustomize,
+    /// A marker on a scalar that is nothing else.
+    Marker,
+}
+
+impl fmt::Display for SiteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Kustomize => "kustomize",
+            Self::Marker => "marker",
+        })
+    }
+}
+
+/// One place in a file where an image, or its name, tag or digest, is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Site {
+    /// What made it a site.
+    pub kind: SiteKind,
+    /// Where its first scalar that would be written is.
+    pub position: Position,
+    /// The scalar that holds the name alone and can be written; Kustomize's `newName`, not `name`.
+    pub name: Option<Field>,
+    /// The scalar that holds the tag, or `TAG@DIGEST`.
+    pub tag: Option<Field>,
+    /// The scalar that holds the digest alone.
+    pub digest: Option<Field>,
+    /// The scalar that holds `NAME[:TAG][@DIGEST]`.
+    pub whole: Option<Field>,
+    /// The marker that ties it to an app.
+    pub marker: Option<Marker>,
+    /// Whether a comment takes it out.
+    pub ignored: bool,
+    /// Why it can't be written, if that is known from the file alone.
+    pub refusal: Option<Refusal>,
+    /// The image that the site names.
+    #[serde(with = "image_text")]
+    pub(super) image: Option<Image>,
+    /// The image's name as the file spells it, where that isn't in a field above.
+    pub(super) spelled: Option<String>,
+}
+
+impl Site {
+    /// The image that the site names; `None` for a lone tag or digest.
+    pub fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
+    }
+
+    /// The tag as written, if there is one.
+    pub fn tag_text(&self) -> Option<&str> {
+        let text = match (&self.whole, &self.tag) {
+            (Some(whole), _) => {
+                let version = &whole.text[split_name(&whole.text).len()..];
+                version.strip_prefix(':')?
+            }
+            (None, Some(tag)) => &tag.text,
+            (None, None) => return None,
+        };
+        let tag = text.split_once('@').map_or(text, |(tag, _)| tag);
+        (!tag.is_empty()).then_some(tag)
+    }
+
+    /// The tag, if there is a valid one.
+    pub fn tag(&self) -> Option<Tag> {
+        self.tag_text()?.parse().ok()
+    }
+
+    /// The digest, if there is a valid one.
+    pub fn digest(&self) -> Option<Digest> {
+        let own = self.digest.as_ref().map(|field| field.text.as_str());
+        let beside = [&self.whole, &self.tag]
+            .into_iter()
+            .flatten()
+            .find_map(|field| field.text.split_once('@'))
+            .map(|(_, digest)| digest);
+        own.filter(|text| !text.is_empty()).or(beside)?.parse().ok()
+    }
+
+    /// The reference as the file spells it, as far as the site holds it.
+    pub fn reference_text(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return whole.text.clone();
+        }
+        let name = self.name.as_ref().map(|name| &name.text);
+        let mut text = match name.filter(|name| !name.is_empty()) {
+            Some(name) => name.clone(),
+            None => self.spelled.clone().unwrap_or_default(),
+        };
+        if let Some(tag) = self.tag.as_ref().filter(|tag| !tag.text.is_empty()) {
+            if !text.is_empty() {
+                text.push(':');
+            }
+            text.push_str(&tag.text);
+        }
+        if let Some(digest) = self
+            .digest
+            .as_ref()
+            .filter(|digest| !digest.text.is_empty())
+        {
+            if !text.is_empty() {
+                text.push('@');
+            }
+            text.push_str(&digest.text);
+        }
+        text
+    }
+
+    /// The whole reference, if the site holds one that is valid.
+    pub fn reference(&self) -> Option<Reference> {
+        match &self.whole {
+            Some(whole) => whole.text.parse().ok(),
+            None => Some(Reference::new(
+                self.image.clone()?,
+                self.tag(),
+                self.digest(),
+            )),
+        }
+    }
+}
+
+/// The name of a reference: what precedes its tag and digest.
+pub(super) fn split_name(text: &str) -> &str {
+    let rest = text.split_once('@').map_or(text, |(rest, _)| rest);
+    let tail = rest.rfind('/').map_or(0, |slash| slash + 1);
+    match rest[tail..].find(':') {
+        Some(colon) => &rest[..tail + colon],
+        None => rest,
+    }
+}
+
+/// One scalar of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// Where it starts.
+    pub position: Position,
+    /// Its value, without the line break that ends a block scalar.
+    pub text: String,
+    /// The bytes to replace: the value without its quotes, indentation or final line break.
+    pub(super) start: u32,
+    /// Where those end.
+    pub(super) end: u32,
+    /// How it is written.
+    pub(super) style: Style,
+}
+
+impl Field {
+    /// The bytes that are replaced: the value without its quotes, indentation or final line break.
+    pub fn span(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// How a scalar is written, as far as it matters for writing another value in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// Without quotes, and a YAML tag makes it a string whatever it looks like.
+    Tagged,
+    /// In single quotes.
+    Single,
+    /// In double quotes.
+    Double,
+    /// One line of a block scalar.
+    Block,
+    /// Nothing is there; a value goes after a space.
+    Empty,
+    /// Nothing is there, and a space already precedes the place.
+    EmptySpaced,
+}
+
+/// The part of a reference that a marker asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The complete reference.
+    Whole,
+    /// The tag.
+    Tag,
+    /// The image's name.
+    Name,
+    /// The digest.
+    Digest,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "reference",
+            Self::Tag => "tag",
+            Self::Name => "name",
+            Self::Digest => "digest",
+        })
+    }
+}
+
+/// A comment that ties a site to an app.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Marker {
+    /// Flux's `{"$imagepolicy": "NAMESPACE:NAME[:PART]"}`.
+    Flux {
+        /// The namespace of the image policy.
+        namespace: String,
+        /// The image policy's name.
+        name: String,
+        /// What is written.
+        part: Part,
+    },
+    /// `tagwright: APP[/STAGE][:PART]`.
+    Own {
+        /// The app.
+        app: String,
+        /// The stage, if the marker names one.
+        stage: Option<String>,
+        /// What is written.
+        part: Part,
+    },
+}
+
+impl Marker {
+    /// What the marker asks for.
+    pub fn part(&self) -> Part {
+        match self {
+            Self::Flux { part, .. } | Self::Own { part, .. } => *part,
+        }
+    }
+
+    /// The marker of the same owner that asks for `wanted`.
+    #[must_use]
+    pub(super) fn with_part(&self, wanted: Part) -> Self {
+        let mut marker = self.clone();
+        match &mut marker {
+            Self::Flux { part, .. } | Self::Own { part, .. } => *part = wanted,
+        }
+        marker
+    }
+
+    /// Whether two markers name one owner, whatever part they ask for.
+    pub(super) fn same_owner(&self, other: &Self) -> bool {
+        self.with_part(Part::Whole) == other.with_part(Part::Whole)
+    }
+}
+
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flux {
+                namespace, name, ..
+            } => write!(f, "{namespace}:{name}")?,
+            Self::Own { app, stage, .. } => {
+                f.write_str(app)?;
+                if let Some(stage) = stage {
+                    write!(f, "/{stage}")?;
+                }
+            }
+        }
+        match self.part() {
+            Part::Whole => Ok(()),
+            part => write!(f, ":{part}"),
+        }
+    }
+}
+
+/// An image as its canonical text, which parses to the same image.
+mod image_text {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::image::Image;
+
+    pub(super) fn serialize<S: Serializer>(
+        image: &Option<Image>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        image.as_ref().map(Image::to_string).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Image>, D::Error> {
+        Option::<String>::deserialize(deserializer)?
+            .map(|text| text.parse().map_err(serde::de::Error::custom))
+            .transpose()
+    }
+}
