@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod diag;
+pub mod git;
 pub mod http;
 pub mod image;
 pub mod manifest;

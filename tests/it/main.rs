@@ -2,6 +2,14 @@
 //! parts.
 
 mod fake_server;
+mod git_https;
+mod git_local;
+mod git_mirror;
+mod git_race;
+mod git_server;
+mod git_ssh;
+mod git_tree;
+mod git_world;
 mod parts;
 mod registry_auth;
 mod registry_faults;

@@ -1,0 +1,30 @@
+//! A config repo as seen through Git: a persistent bare mirror, its trees and blobs, commits made
+//! from blobs, and pushes that are compare-and-swap.
+//!
+//! Invariant: the mirror is a cache of the remote. Nothing here decides what to write, nothing is
+//! ever forced onto the remote, and a mirror that is damaged is thrown away and fetched again.
+//! All methods block; call them from a blocking thread.
+//!
+//! It refuses to guess: an old id that the remote reports and that is not the expected one is
+//! [`PushOutcome::Moved`], whatever the reason.
+//!
+//! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`commit`] (write),
+//! [`push`] (publish); `transport` carries bytes for fetch and push.
+
+pub mod commit;
+pub mod error;
+pub mod id;
+pub mod mirror;
+pub mod push;
+pub mod remote;
+mod transport;
+pub mod tree;
+mod words;
+
+pub use commit::{Committed, NewCommit, Signature};
+pub use error::Error;
+pub use id::{BlobId, CommitId};
+pub use mirror::Mirror;
+pub use push::PushOutcome;
+pub use remote::{Auth, PlainHttp, Remote, RemoteUrl};
+pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

@@ -1,0 +1,264 @@
+//! A repository behind SSH, reached through the OpenSSH client.
+//!
+//! Invariant: only the given key is offered, only host keys of the given file are trusted, nothing
+//! of the user's SSH settings counts, and nothing is asked (ssh_config(5)).
+//!
+//! It refuses paths that `ssh` would expand (`%`, `$`) or split.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+
+use super::process::Program;
+use crate::git::remote::SshUrl;
+use crate::git::{Auth, Error};
+use crate::secret::Secret;
+
+/// Options that hold for every connection, with `ssh`'s own names.
+const OPTIONS: [&str; 14] = [
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "GlobalKnownHostsFile=/dev/null",
+    "UpdateHostKeys=no",
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "PreferredAuthentications=publickey",
+    "ClearAllForwardings=yes",
+    "ControlPath=none",
+    "RequestTTY=no",
+    // A server that does not even accept a connection is down.
+    "ConnectTimeout=10",
+    // A peer that is gone is noticed after a minute, also while a hook keeps silent.
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=4",
+    "LogLevel=ERROR",
+];
+
+/// Why `auth` is of no use here.
+pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
+    match auth {
+        Auth::Ssh { known_hosts, .. } if !is_literal(known_hosts) => {
+            Some("the path of the known hosts file has a character that ssh would expand")
+        }
+        Auth::Ssh {
+            key: Secret::File(key),
+            ..
+        } if !is_literal(key) => Some("the path of the key has a character that ssh would expand"),
+        Auth::Ssh { .. } => None,
+        Auth::None | Auth::Basic { .. } | Auth::Token(_) => {
+            Some("SSH needs a key and a known hosts file")
+        }
+    }
+}
+
+/// Whether `ssh` takes the path as it is.
+fn is_literal(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| {
+        !text.starts_with('~')
+            && !text.contains(['%', '$', '"', '\\', '\''])
+            && !text.contains(char::is_control)
+    })
+}
+
+/// `ssh … HOST "git-upload-pack 'PATH'"`.
+pub(super) fn program(url: &SshUrl, auth: &Auth, remote: &str) -> Result<Program, Error> {
+    let Auth::Ssh { key, known_hosts } = auth else {
+        let why = "SSH needs a key and a known hosts file";
+        return Err(Error::Credentials {
+            remote: remote.to_owned(),
+            why,
+        });
+    };
+    let key = Key::new(key, remote)?;
+    let (url, known_hosts) = (url.clone(), known_hosts.clone());
+    Ok(Program {
+        name: "ssh",
+        arguments: Box::new(move |service| {
+            let mut all = arguments(&url, key.path(), &known_hosts);
+            all.push(format!("git-{service} {}", quote(&url.path)).into());
+            all
+        }),
+        complaint,
+    })
+}
+
+fn arguments(url: &SshUrl, key: &Path, known_hosts: &Path) -> Vec<OsString> {
+    let mut all: Vec<OsString> = ["-F", "/dev/null", "-T", "-x", "-a"]
+        .map(OsString::from)
+        .into();
+    for option in OPTIONS {
+        all.extend(["-o".into(), option.into()]);
+    }
+    // `-o` splits at spaces, so the path is quoted; `-i` takes its argument whole.
+    let hosts = format!("UserKnownHostsFile=\"{}\"", known_hosts.display());
+    all.extend(["-o".into(), hosts.into(), "-i".into(), key.into()]);
+    if let Some(port) = url.port {
+        all.extend(["-p".into(), port.to_string().into()]);
+    }
+    if let Some(user) = &url.user {
+        all.extend(["-l".into(), user.into()]);
+    }
+    all.extend(["--".into(), OsString::from(&url.host)]);
+    all
+}
+
+/// A word for the remote's shell, quoted as Git quotes it: also `!`, for csh.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''").replace('!', r"'\!'"))
+}
+
+/// The file that `ssh` reads the key from.
+enum Key {
+    /// The secret's own, which nobody else may read, as `ssh` demands.
+    Own(PathBuf),
+    /// A private copy, removed when dropped.
+    Copy(tempfile::NamedTempFile),
+}
+
+impl Key {
+    fn new(key: &Secret, remote: &str) -> Result<Self, Error> {
+        if let Secret::File(path) = key
+            && let Ok(metadata) = std::fs::metadata(path)
+            && metadata.permissions().mode() & 0o077 == 0
+        {
+            return Ok(Self::Own(path.clone()));
+        }
+        let text = key.read().map_err(|source| Error::Secret {
+            remote: remote.to_owned(),
+            source,
+        })?;
+        let failed = |source| Error::KeyFile {
+            remote: remote.to_owned(),
+            source,
+        };
+        let mut file = tempfile::Builder::new()
+            .prefix("tagwright-key-")
+            .tempfile()
+            .map_err(failed)?;
+        file.write_all(text.expose_secret().as_bytes())
+            .map_err(failed)?;
+        // OpenSSH does not read a key without its final line break, and secrets come without.
+        file.write_all(b"\n").map_err(failed)?;
+        Ok(Self::Copy(file))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(path) => path,
+            Self::Copy(file) => file.path(),
+        }
+    }
+}
+
+/// Reads what the OpenSSH client, or `git` on the other side, writes to stderr.
+fn complaint(remote: String, words: String) -> Error {
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&[
+        "Host key verification failed",
+        "host key is known",
+        "IDENTIFICATION HAS CHANGED",
+    ]) {
+        Error::HostKey { remote, words }
+    } else if has(&[
+        "Permission denied (",
+        "Too many authentication failures",
+        "Load key",
+    ]) {
+        Error::Auth { remote, words }
+    } else if has(&["not appear to be a git repository", "epository not found"]) {
+        Error::NotFound { remote, words }
+    } else if has(&["dubious ownership"]) {
+        Error::Ownership { remote, words }
+    } else if has(&["ermission", "denied", "not allowed", "read-only"]) {
+        Error::Forbidden { remote, words }
+    } else {
+        Error::Unreachable { remote, words }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint_kind(words: &str) -> String {
+        let error = complaint("r".into(), words.into());
+        format!("{error:?}").split(' ').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn complaints_of_ssh_are_told_apart() {
+        let table = [
+            (
+                "No ED25519 host key is known for h and you have requested strict checking.",
+                "HostKey",
+            ),
+            (
+                "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!; Host key verification failed.",
+                "HostKey",
+            ),
+            ("git@h: Permission denied (publickey).", "Auth"),
+            ("Load key \"/k\": error in libcrypto", "Auth"),
+            (
+                "ssh: Could not resolve hostname h: Name or service not known",
+                "Unreachable",
+            ),
+            (
+                "ssh: connect to host h port 22: Connection refused",
+                "Unreachable",
+            ),
+            ("ERROR: Repository not found.", "NotFound"),
+            (
+                "fatal: 'x' does not appear to be a git repository",
+                "NotFound",
+            ),
+            ("ERROR: Permission to a/b denied to c.", "Forbidden"),
+            ("", "Unreachable"),
+        ];
+        for (words, kind) in table {
+            assert_eq!(complaint_kind(words), kind, "{words}");
+        }
+    }
+
+    #[test]
+    fn words_reach_the_other_shell_whole() {
+        assert_eq!(quote("/a b"), "'/a b'");
+        assert_eq!(quote("/it's; rm -rf !"), r"'/it'\''s; rm -rf '\!''");
+    }
+
+    #[test]
+    fn only_paths_that_ssh_takes_as_they_are_are_used() {
+        let auth = |key: &str, known_hosts: &str| Auth::Ssh {
+            key: Secret::File(key.into()),
+            known_hosts: known_hosts.into(),
+        };
+        assert_eq!(misfit(&auth("/etc/key", "/etc/known hosts")), None);
+        for bad in ["/a/%h", "/a/${HOME}", "~/k", "/a\"b", "/a\nb"] {
+            assert!(misfit(&auth(bad, "/k")).is_some(), "{bad}");
+            assert!(misfit(&auth("/k", bad)).is_some(), "{bad}");
+        }
+        assert!(misfit(&Auth::None).is_some());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_copied_and_the_copy_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "KEY\n").unwrap();
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let key = Secret::File(path.clone());
+        mode(0o600);
+        assert_eq!(Key::new(&key, "r").unwrap().path(), path);
+        mode(0o640);
+        let copy = Key::new(&key, "r").unwrap();
+        let used = copy.path().to_owned();
+        assert_ne!(used, path);
+        assert_eq!(std::fs::read(&used).unwrap(), b"KEY\n");
+        let metadata = std::fs::metadata(&used).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        drop(copy);
+        assert!(!used.exists());
+    }
+}

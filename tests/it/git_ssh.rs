@@ -1,0 +1,207 @@
+//! Mirrors over SSH, with a real sshd on the other side.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+use tagwright::git::{Auth, Error, Mirror, PlainHttp, PushOutcome, Remote};
+use tagwright::secret::Secret;
+
+use crate::git_world::{World, made, run};
+use crate::parts::{Server, free_port, need, wait_until};
+
+/// A running sshd with its keys.
+struct Sshd {
+    world: World,
+    port: u16,
+    user: String,
+    _server: Server,
+}
+
+impl Sshd {
+    fn start() -> Option<Self> {
+        let (sshd, _) = (need("sshd")?, need("ssh")?);
+        let keygen = need("ssh-keygen")?;
+        let (world, _) = World::seeded(&[("a", "1\n")])?;
+        for name in ["host", "other-host", "user", "other-user"] {
+            let mut command = Command::new(&keygen);
+            run(command
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(world.path(name)));
+        }
+        std::fs::copy(world.path("user.pub"), world.path("authorized_keys")).unwrap();
+        let port = free_port();
+        let config = config(&world.path(""), port);
+        std::fs::write(world.path("sshd_config"), config).unwrap();
+        // Where Debian's sshd, started by root, wants an empty folder.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let server = Server::start(
+            Command::new(sshd)
+                .args(["-D", "-f"])
+                .arg(world.path("sshd_config"))
+                .arg("-E")
+                .arg(world.path("sshd.log")),
+        );
+        wait_until("sshd listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        let user = run(Command::new("id").arg("-un"));
+        let sshd = Self {
+            world,
+            port,
+            user,
+            _server: server,
+        };
+        sshd.trust("host");
+        Some(sshd)
+    }
+
+    /// Writes the known hosts file with this host key alone.
+    fn trust(&self, host: &str) {
+        let key = std::fs::read_to_string(self.world.path(&format!("{host}.pub"))).unwrap();
+        let line = format!("[127.0.0.1]:{} {key}", self.port);
+        std::fs::write(self.world.path("known hosts"), line).unwrap();
+    }
+
+    fn mirror(&self, name: &str, key: Secret, repository: &Path) -> Mirror {
+        let url = format!(
+            "ssh://{}@127.0.0.1:{}{}",
+            self.user,
+            self.port,
+            repository.display()
+        );
+        let remote = Remote {
+            url: url.parse().unwrap(),
+            auth: Auth::Ssh {
+                key,
+                known_hosts: self.world.path("known hosts"),
+            },
+            ca_pem: None,
+            plain: PlainHttp::LoopbackOnly,
+        };
+        Mirror::open(&self.world.path(name), remote).unwrap()
+    }
+
+    fn key(&self, name: &str) -> Secret {
+        Secret::File(self.world.path(name))
+    }
+
+    fn fetch_error(&self, key: Secret) -> Error {
+        self.mirror("m", key, &self.world.remote())
+            .fetch("main")
+            .unwrap_err()
+    }
+}
+
+fn config(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nPidFile none\n\
+         AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nUsePAM no\n\
+         StrictModes no\nLogLevel ERROR\n"
+    )
+}
+
+#[test]
+fn fetch_and_push_over_ssh() {
+    let Some(sshd) = Sshd::start() else { return };
+    let world = &sshd.world;
+    let mut mirror = sshd.mirror("m", sshd.key("user"), &world.remote());
+    let parent = mirror.fetch("main").unwrap();
+    let id = made(&mut mirror, parent, &[("a", "2\n")], "m");
+    assert_eq!(
+        mirror.push("main", parent, id).unwrap(),
+        PushOutcome::Pushed
+    );
+    assert_eq!(world.tip("main"), id);
+    let theirs = world.person("bob").push("b", "b\n");
+    let ours = made(&mut mirror, id, &[("a", "3\n")], "m");
+    assert_eq!(mirror.push("main", id, ours).unwrap(), PushOutcome::Moved);
+    assert_eq!(mirror.fetch("main").unwrap(), theirs);
+
+    world.hook("pre-receive", "echo 'no, thanks' >&2; exit 1");
+    let ours = made(&mut mirror, theirs, &[("a", "3\n")], "m");
+    let outcome = mirror.push("main", theirs, ours).unwrap();
+    let expected = "pre-receive hook declined: no, thanks";
+    assert_eq!(outcome, PushOutcome::Refused(expected.into()));
+    world.assert_sound();
+}
+
+#[test]
+fn a_key_that_others_may_read_is_used_through_a_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(sshd) = Sshd::start() else { return };
+    let path = sshd.world.path("user");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let mut mirror = sshd.mirror("m", sshd.key("user"), &sshd.world.remote());
+    assert_eq!(mirror.fetch("main").unwrap(), sshd.world.tip("main"));
+}
+
+#[test]
+fn a_path_reaches_the_server_as_it_is() {
+    let Some(sshd) = Sshd::start() else { return };
+    let odd = sshd.world.path("it's; touch x! $(y)");
+    std::fs::rename(sshd.world.remote(), &odd).unwrap();
+    let mut mirror = sshd.mirror("m", sshd.key("user"), &odd);
+    mirror.fetch("main").unwrap();
+}
+
+#[test]
+fn wrong_keys_and_hosts_are_refused_and_named() {
+    let Some(sshd) = Sshd::start() else { return };
+    let error = sshd.fetch_error(sshd.key("other-user"));
+    assert!(matches!(error, Error::Auth { .. }), "{error}");
+    assert!(
+        error.to_string().contains("Permission denied (publickey)"),
+        "{error}"
+    );
+    std::fs::write(sshd.world.path("nonsense"), "not a key\n").unwrap();
+    let error = sshd.fetch_error(sshd.key("nonsense"));
+    assert!(matches!(error, Error::Auth { .. }), "{error}");
+    let error = sshd.fetch_error(sshd.key("missing"));
+    assert!(matches!(error, Error::Secret { .. }), "{error}");
+
+    sshd.trust("other-host");
+    let error = sshd.fetch_error(sshd.key("user"));
+    assert!(matches!(error, Error::HostKey { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("ssh-keyscan"));
+    let known_hosts = sshd.world.path("known hosts");
+    std::fs::write(&known_hosts, "").unwrap();
+    let error = sshd.fetch_error(sshd.key("user"));
+    assert!(matches!(error, Error::HostKey { .. }), "{error}");
+    assert_eq!(
+        std::fs::read(&known_hosts).unwrap(),
+        b"",
+        "nothing is learnt"
+    );
+    std::fs::remove_file(&known_hosts).unwrap();
+    let error = sshd.fetch_error(sshd.key("user"));
+    assert!(matches!(error, Error::HostKey { .. }), "{error}");
+
+    sshd.trust("host");
+    let missing = sshd.world.path("missing.git");
+    let error = sshd
+        .mirror("m", sshd.key("user"), &missing)
+        .fetch("main")
+        .unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+}
+
+#[test]
+fn a_server_that_is_down_is_unreachable() {
+    let Some(mut sshd) = Sshd::start() else {
+        return;
+    };
+    sshd.port = free_port();
+    let error = sshd.fetch_error(sshd.key("user"));
+    assert!(
+        matches!(error, Error::Unreachable { .. }) && error.is_retryable(),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
