@@ -1,6 +1,7 @@
 //! Newest acceptable image, committed to Git, with a reason for every decision.
 
 pub mod clock;
+pub mod config;
 pub mod diag;
 pub mod git;
 pub mod http;

@@ -1,0 +1,264 @@
+//! An app as validated values.
+//!
+//! Invariant: an [`App`] keeps within the limits of its policies entry, and its stages have different
+//! names and at least one path each.
+//!
+//! It knows one app at a time; that names differ between apps is decided by `apps`.
+
+use std::collections::HashMap;
+
+use super::glob::{Globs, Paths};
+use super::name::{FluxMarker, Name};
+use super::raw_app::{RawApp, RawStage, RawTags};
+use super::read::{At, Field};
+use super::report::{Mistake, Report, Spot};
+use super::service::PoliciesEntry;
+use crate::image::Image;
+use crate::policy::{Ignore, IgnoreError, Order, Parts, Policy, Prereleases, Unordered};
+
+/// An image, its policy and its stages.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What it is called, once in a config repo.
+    pub name: Name,
+    /// The app file, as a path from the repository's root.
+    pub file: String,
+    /// The id of the app file's blob, as text.
+    pub blob: String,
+    /// The place of its policies entry in the list.
+    pub entry: usize,
+    /// The image.
+    pub image: Image,
+    /// Which tags are acceptable, for stages that say nothing else.
+    pub policy: Policy,
+    /// Whether sites are found by the image's name.
+    pub detect: Detect,
+    /// The Flux marker it answers to, if it names one.
+    pub marker: Option<FluxMarker>,
+    /// Its stages, at least one, in the order written.
+    pub stages: Vec<Stage>,
+}
+
+/// Whether sites are found by the image's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detect {
+    /// By name and by marker.
+    #[default]
+    ByName,
+    /// By marker only.
+    MarkersOnly,
+}
+
+/// An environment of an app.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// What it is called, once in an app.
+    pub name: Name,
+    /// Where its sites are.
+    pub paths: Paths,
+    /// Which tags are acceptable: its own policy, or the app's.
+    pub policy: Policy,
+}
+
+/// The file an app comes from, and the entry whose limits hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub file: &'a str,
+    pub blob: &'a str,
+    pub entry: &'a PoliciesEntry,
+    pub index: usize,
+}
+
+/// The app of a mirror; what is wrong is reported, and there may be no value.
+pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'_>) -> Option<App> {
+    let name = raw.app.take();
+    let image = raw.image.take();
+    let parts = parts(&mut raw, name.as_ref().map(|name| &name.value), report);
+    let (name, image, parts) = (name?, image?, parts?);
+    report_outside(&image, name.spot, &parts.stages, origin.entry, report);
+    Some(App {
+        name: name.value,
+        file: origin.file.to_owned(),
+        blob: origin.blob.to_owned(),
+        entry: origin.index,
+        image: image.value,
+        policy: parts.policy,
+        detect: parts.detect,
+        marker: parts.marker,
+        stages: parts.stages,
+    })
+}
+
+/// What may also be a default.
+pub(super) struct Shared {
+    policy: Policy,
+    detect: Detect,
+    marker: Option<FluxMarker>,
+    stages: Vec<Stage>,
+}
+
+/// Converts what may also be a default; without a name, `{app}` stays open.
+pub(super) fn parts(
+    raw: &mut RawApp,
+    app: Option<&Name>,
+    report: &mut Report<'_>,
+) -> Option<Shared> {
+    let unordered = raw.unordered.take().map(|at| at.value).unwrap_or_default();
+    let policy = policy(raw.tags.take().map(|tags| tags.value), unordered, report);
+    let marker = raw.marker.take().zip(app);
+    let stages = match raw.stages.take() {
+        Some(stages) => stages_of(stages.value, app, policy.as_ref(), unordered, report),
+        None => whole_repository(policy.as_ref()),
+    };
+    Some(Shared {
+        policy: policy?,
+        detect: match raw.detect.take().map(|detect| detect.value) {
+            Some(false) => Detect::MarkersOnly,
+            Some(true) | None => Detect::ByName,
+        },
+        marker: marker.map(|(marker, app)| marker.value.of(app)),
+        stages: stages?,
+    })
+}
+
+fn policy(raw: Option<RawTags>, unordered: Unordered, report: &mut Report<'_>) -> Option<Policy> {
+    let mut raw = raw.unwrap_or_default();
+    if let Some(range) = raw.semver.get() {
+        for lint in range.value.lints() {
+            report.warning(range.spot, Mistake::new(lint.to_string()));
+        }
+    }
+    let ignore = match raw.ignore.take() {
+        Some(globs) => ignore(&globs, report)?,
+        None => Ignore::default(),
+    };
+    Some(Policy {
+        order: raw
+            .semver
+            .take()
+            .map_or_else(Order::default, |range| Order::Semver(range.value)),
+        pattern: raw.pattern.take().map(|pattern| pattern.value),
+        ignore,
+        prereleases: match raw.prereleases.take().map(|at| at.value) {
+            Some(true) => Prereleases::Allow,
+            Some(false) => Prereleases::Deny,
+            None => Prereleases::FromRange,
+        },
+        variant: raw.variant.take().map(|at| at.value).unwrap_or_default(),
+        loose: match raw.loose.take().map(|at| at.value) {
+            Some(true) => Parts::Loose,
+            Some(false) | None => Parts::Three,
+        },
+        unordered,
+    })
+}
+
+fn ignore(globs: &At<Vec<At<String>>>, report: &mut Report<'_>) -> Option<Ignore> {
+    let texts: Vec<&str> = globs.value.iter().map(|glob| glob.value.as_str()).collect();
+    let error = match Ignore::new(&texts) {
+        Ok(ignore) => return Some(ignore),
+        Err(error) => error,
+    };
+    let spot = match &error {
+        IgnoreError::Glob { index, .. } => globs.value.get(*index).map(|glob| glob.spot),
+        IgnoreError::TooMany => None,
+    };
+    report.error(spot.unwrap_or(globs.spot), Mistake::new(error.to_string()));
+    None
+}
+
+/// The one stage of an app that lists none.
+fn whole_repository(policy: Option<&Policy>) -> Option<Vec<Stage>> {
+    let everything = Globs::everything().ok()?;
+    Some(vec![Stage {
+        name: Name::default_stage(),
+        paths: Paths::new(everything, Globs::default()),
+        policy: policy?.clone(),
+    }])
+}
+
+fn stages_of(
+    raw: Vec<At<RawStage>>,
+    app: Option<&Name>,
+    policy: Option<&Policy>,
+    unordered: Unordered,
+    report: &mut Report<'_>,
+) -> Option<Vec<Stage>> {
+    let mut names: HashMap<Name, Spot> = HashMap::new();
+    let mut stages = Vec::new();
+    for raw in raw {
+        if let Some(name) = raw.value.name.get()
+            && let Some(first) = names.insert(name.value.clone(), name.spot)
+        {
+            let message = format!("the stage `{}` is listed twice", name.value);
+            let hint = format!("it is already on line {}", first.at.line);
+            report.error(name.spot, Mistake::new(message).hint(hint));
+        }
+        stages.push(stage(raw.value, app, policy, unordered, report));
+    }
+    stages.into_iter().collect()
+}
+
+fn stage(
+    mut raw: RawStage,
+    app: Option<&Name>,
+    app_policy: Option<&Policy>,
+    unordered: Unordered,
+    report: &mut Report<'_>,
+) -> Option<Stage> {
+    let include = globs(&raw.paths, app, report);
+    let exclude = globs(&raw.exclude, app, report);
+    let policy = match raw.tags.take() {
+        Some(tags) => policy(Some(tags.value), unordered, report),
+        None => app_policy.cloned(),
+    };
+    Some(Stage {
+        name: raw.name.take()?.value,
+        paths: Paths::new(include?, exclude?),
+        policy: policy?,
+    })
+}
+
+fn globs(
+    field: &Field<Vec<At<super::glob::PathGlob>>>,
+    app: Option<&Name>,
+    report: &mut Report<'_>,
+) -> Option<Globs> {
+    let Some(list) = field.get() else {
+        return Some(Globs::default());
+    };
+    Globs::of(&list.value, app)
+        .map_err(|mistake| report.error(list.spot, mistake))
+        .ok()
+}
+
+/// Reports what the entry does not allow, in the app's own file: a default that is outside for one
+/// app is not wrong for the others.
+fn report_outside(
+    image: &At<Image>,
+    app: Spot,
+    stages: &[Stage],
+    entry: &PoliciesEntry,
+    report: &mut Report<'_>,
+) {
+    if let Some(images) = &entry.images
+        && !images.matches(&image.value)
+    {
+        let message = format!("apps of `{}` may not watch `{}`", entry.path, image.value);
+        let hint = format!("allowed are {}", images.written().join(", "));
+        report.error(image.spot, Mistake::new(message).hint(hint));
+    }
+    let Some(may_write) = &entry.may_write else {
+        return;
+    };
+    for stage in stages {
+        if let Some(glob) = may_write.left_by(stage.paths.include()) {
+            let message = format!(
+                "the paths `{glob}` of the stage `{}` may reach beyond what apps of `{}` may change",
+                stage.name, entry.path
+            );
+            let hint = format!("keep `paths` within {}", may_write.written().join(", "));
+            report.error(app, Mistake::new(message).hint(hint));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Where secrets are, as written in the service file: a file or a variable, never the secret itself.
+//!
+//! Invariant: a secret that somebody wrote into the file by mistake is refused without being quoted,
+//! in the message and in the line shown with it.
+
+use std::path::PathBuf;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::read::{Mirror, Read, Reader, Scalar, mirror};
+use super::report::Mistake;
+use super::tree::{Entry, Node, Value};
+use crate::secret::Secret;
+
+mirror! {
+    /// Where a secret is kept: one of `file` and `env`.
+    RawSecret requires [] {
+        /// A file that holds it; a final line break is not part of it. Read at each use.
+        file = "file": FilePath,
+        /// An environment variable that holds it.
+        env = "env": Variable,
+    }
+}
+
+mirror! {
+    /// A file on the service's machine.
+    RawFile requires ["file"] {
+        /// Its path.
+        file = "file": FilePath,
+    }
+}
+
+impl RawFile {
+    /// The path, if it could be read.
+    pub fn path(mut self) -> Option<PathBuf> {
+        self.file.take().map(|file| file.value.0)
+    }
+}
+
+/// A path on the service's machine; a relative one starts where the process runs.
+#[derive(Debug, Clone)]
+pub struct FilePath(pub PathBuf);
+
+impl Scalar for FilePath {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        if text.is_empty() || text.contains(['\0', '\n']) {
+            return Err(Mistake::new("this is not the path of a file"));
+        }
+        Ok(Self(PathBuf::from(text)))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone)]
+pub struct Variable(String);
+
+impl Variable {
+    fn is_name(text: &str) -> bool {
+        let letter = |c: u8| c.is_ascii_alphabetic() || c == b'_';
+        let first = text.bytes().next().is_some_and(letter);
+        first && text.bytes().all(|c| letter(c) || c.is_ascii_digit())
+    }
+}
+
+impl Read for Variable {
+    /// What is no name is not quoted: it may be the secret itself.
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) if Self::is_name(text) => Some(Self(text.clone())),
+            _ => {
+                let hint = "name the variable that holds the secret: `{env: REGISTRY_PASSWORD}`";
+                reader.hide(node.at);
+                reader.error(
+                    node.at,
+                    Mistake::new("this is not the name of an environment variable").hint(hint),
+                );
+                None
+            }
+        }
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+    }
+}
+
+impl Read for Secret {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            reader.hide(node.at);
+            let mistake = Mistake::new("a secret can't be written into this file");
+            reader.error(
+                node.at,
+                mistake.hint("name where it is kept: `{file: PATH}` or `{env: NAME}`"),
+            );
+            return None;
+        };
+        hide_scalars(entries, &["file", "env"], reader);
+        let mut raw = RawSecret::read(node, reader)?;
+        match (raw.file.is_written(), raw.env.is_written()) {
+            (true, false) => raw.file.take().map(|file| Self::File(file.value.0)),
+            (false, true) => raw.env.take().map(|env| Self::Env(env.value.0)),
+            (true, true) => {
+                let message = "a secret is in a `file` or in `env`, not in both";
+                reader.error(node.at, Mistake::new(message));
+                None
+            }
+            (false, false) => {
+                reader.error(node.at, Mistake::new("`file` or `env` is missing"));
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        RawSecret::schema(generator)
+    }
+}
+
+/// A mapping of credentials, in which a misspelt key may hold a secret.
+#[derive(Debug, Clone)]
+pub struct Guarded<T>(pub T);
+
+impl<T: Mirror> Read for Guarded<T> {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(entries) => hide_scalars(entries, &["username"], reader),
+            _ => reader.hide(node.at),
+        }
+        T::read(node, reader).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+fn hide_scalars(entries: &[Entry], shown: &[&str], reader: &mut Reader<'_, '_>) {
+    for entry in entries {
+        let scalar = !matches!(
+            entry.node.value,
+            Value::Map(_) | Value::List(_) | Value::Null
+        );
+        if scalar && !shown.contains(&entry.key.as_str()) {
+            reader.hide(entry.node.at);
+        }
+    }
+}
+
+mirror! {
+    /// As whom the config repo is reached: an SSH key with its known hosts, or a user and password,
+    /// or a token.
+    RawGitCredentials requires [] {
+        /// An OpenSSH private key without a passphrase.
+        ssh_key = "sshKey": Secret,
+        /// The file with the host keys that are trusted; nothing else is.
+        known_hosts = "knownHosts": RawFile,
+        /// The user of HTTP Basic authentication.
+        username = "username": String,
+        /// Its password or token.
+        password = "password": Secret,
+        /// An access token for HTTPS.
+        token = "token": Secret,
+    }
+}
+
+mirror! {
+    /// As whom a registry is asked: a user and password, or a Docker configuration file.
+    RawRegistryCredentials requires [] {
+        /// The user.
+        username = "username": String,
+        /// Its password or access token.
+        password = "password": Secret,
+        /// A Docker `config.json`, or the content of a Kubernetes `dockerconfigjson` secret.
+        docker_config = "dockerConfig": RawFile,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_a_variable_s_name() {
+        for (text, valid) in [
+            ("TOKEN", true),
+            ("_t1", true),
+            ("", false),
+            ("1T", false),
+            ("A-B", false),
+            ("$TOKEN", false),
+            ("hunter 2", false),
+        ] {
+            assert_eq!(Variable::is_name(text), valid, "{text}");
+        }
+    }
+}

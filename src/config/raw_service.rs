@@ -1,0 +1,193 @@
+//! The service file as it is written: one mirror for each mapping.
+//!
+//! Invariant: every key of the file is here, also those whose work is not done, which are refused by
+//! name. Each value is valid in itself; whether the values fit together is decided by `service`.
+
+use std::net::SocketAddr;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::credential::{FilePath, Guarded, RawGitCredentials, RawRegistryCredentials};
+use super::duration::Interval;
+use super::folder::FolderPath;
+use super::glob::{ImageGlob, PathGlob};
+use super::name::Name;
+use super::read::{
+    At, Field, Read, Reader, Scalar, Unsupported, Version, choice, mirror, unsupported,
+};
+use super::report::Mistake;
+use super::tree::{Node, Value};
+
+mod values;
+
+use values::{Author, Branch, Host, RepositoryPath, Url};
+
+mirror! {
+    /// The configuration of the service.
+    RawService requires ["version", "repositories"] {
+        /// The version of this format.
+        version = "version": Version,
+        /// The config repos.
+        repositories = "repositories": Vec<At<RawRepository>>,
+        /// How registries are reached; one that is not listed is asked as nobody, over HTTPS.
+        registries = "registries": Vec<At<RawRegistry>>,
+        /// The service's own HTTP server.
+        server = "server": RawServer,
+        /// What is kept on disk between passes.
+        cache = "cache": RawCache,
+        /// Not supported yet: people who may decide.
+        people = "people": Unsupported,
+        /// Not supported yet: signing keys of people.
+        keys = "keys": Unsupported,
+        /// Not supported yet: groups of people.
+        groups = "groups": Unsupported,
+        /// Not supported yet: where events are sent.
+        notifiers = "notifiers": Unsupported,
+    }
+}
+
+mirror! {
+    /// A config repo: a URL and a branch.
+    RawRepository requires ["name", "url", "policies"] {
+        /// What it is called here.
+        name = "name": Name,
+        /// Where it is: `https://…`, `ssh://…`, `USER@HOST:PATH`, `file://…` or a path.
+        url = "url": Url,
+        /// The branch that is read and written; `main` if nothing is said.
+        branch = "branch": Branch,
+        /// How often Git is fetched, 1s to 7d; 1m if nothing is said.
+        interval = "interval": Interval,
+        /// The folders of app files; the entry that is listed first keeps an app's name.
+        policies = "policies": Vec<At<RawPolicies>>,
+        /// As whom it is reached.
+        credentials = "credentials": Guarded<RawGitCredentials>,
+        /// Certificate authorities trusted besides the system's: a PEM file.
+        ca = "ca": FilePath,
+        /// Whether `http://` may leave this machine.
+        plain_http = "plainHttp": bool,
+        /// How commits are made.
+        commit = "commit": RawCommit,
+        /// How changes are published.
+        push = "push": RawPush,
+        /// Not supported yet: bounds for a pass.
+        limits = "limits": Unsupported,
+    }
+}
+
+mirror! {
+    /// How commits are made.
+    RawCommit requires [] {
+        /// The author and committer, as `Name <mail>`.
+        author = "author": Author,
+        /// Not supported yet: with which key commits are signed.
+        signing = "signing": Unsupported,
+    }
+}
+
+mirror! {
+    /// How changes are published.
+    RawPush requires [] {
+        /// `direct` pushes to the branch; `off` plans and shows, and writes nothing.
+        mode = "mode": PushMode,
+    }
+}
+
+mirror! {
+    /// A folder of app files and what its apps may do.
+    RawEntry requires ["path"] {
+        /// The folder.
+        path = "path": FolderPath,
+        /// The paths its apps may change; any if nothing is said.
+        may_write = "mayWrite": Vec<At<PathGlob>>,
+        /// The images its apps may watch; any if nothing is said.
+        images = "images": Vec<At<ImageGlob>>,
+        /// The registries, by name, whose credentials its apps may use; any if nothing is said.
+        registries = "registries": Vec<At<Name>>,
+    }
+}
+
+mirror! {
+    /// How, and as whom, the repositories of one registry below one path are reached.
+    RawRegistry requires ["host"] {
+        /// What policies entries call it.
+        name = "name": Name,
+        /// The registry's host, with its port if it has one.
+        host = "host": Host,
+        /// The repositories it is for: `acme/a` is that one and all below, `acme/a/` those below.
+        path = "path": RepositoryPath,
+        /// As whom.
+        credentials = "credentials": Guarded<RawRegistryCredentials>,
+        /// How often its images are looked at, 1s to 7d; 5m if nothing is said.
+        interval = "interval": Interval,
+        /// Whether it is spoken to without encryption.
+        plain_http = "plainHttp": bool,
+        /// Certificate authorities trusted besides the system's: a PEM file.
+        ca = "ca": FilePath,
+    }
+}
+
+mirror! {
+    /// The service's own HTTP server.
+    RawServer requires [] {
+        /// The address and port, such as `0.0.0.0:8080`; nothing is served if nothing is said.
+        listen = "listen": SocketAddr,
+    }
+}
+
+mirror! {
+    /// What is kept on disk between passes. It is safe to delete.
+    RawCache requires [] {
+        /// The folder.
+        path = "path": FilePath,
+    }
+}
+
+/// An entry of `policies`: a plain path, or a path with limits.
+#[derive(Debug, Clone)]
+pub struct RawPolicies(pub RawEntry);
+
+impl Read for RawPolicies {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        if matches!(node.value, Value::Map(_)) {
+            return RawEntry::read(node, reader).map(Self);
+        }
+        let spot = reader.spot(node.at);
+        let value = FolderPath::read(node, reader)?;
+        let path = Field::written(Some(At {
+            value,
+            spot,
+            key: spot,
+        }));
+        Some(Self(RawEntry {
+            path,
+            ..RawEntry::default()
+        }))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [<FolderPath as Read>::schema(generator), RawEntry::schema(generator)]})
+    }
+}
+
+/// How changes are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PushMode {
+    /// Nothing is written: plans are made and shown.
+    Off,
+    /// To the branch itself.
+    #[default]
+    Direct,
+}
+
+impl Scalar for PushMode {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        if text == "pullRequest" {
+            return Err(unsupported(text));
+        }
+        choice(text, &[("off", Self::Off), ("direct", Self::Direct)])
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"enum": ["off", "direct"]})
+    }
+}

@@ -1,0 +1,241 @@
+//! The values of the service file that have a form of their own.
+//!
+//! Invariant: what is parsed here is valid wherever it is used: a branch for Git, a host and path for
+//! image names, an author for commits. A text that may hold a password is not quoted.
+
+use std::net::SocketAddr;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::super::read::{Read, Reader, Scalar, shorten};
+use super::super::report::Mistake;
+use super::super::tree::Node;
+use crate::git::remote::UrlError;
+use crate::git::{RemoteUrl, Signature};
+use crate::image::{DOCKER_HUB, Image};
+
+/// The address of a config repo.
+#[derive(Debug, Clone)]
+pub struct Url(pub RemoteUrl);
+
+impl Read for Url {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        let text = reader.text(node)?;
+        let error = match text.parse::<RemoteUrl>() {
+            Ok(url) => return Some(Self(url)),
+            Err(error) => error,
+        };
+        // A text with `@` may hold a password whatever else is wrong with it.
+        if text.contains('@') || matches!(error, UrlError::Userinfo) {
+            reader.hide(node.at);
+        }
+        reader.error(node.at, Mistake::new(format!("unusable URL: {error}")));
+        None
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
+    }
+}
+
+/// The name of a branch.
+#[derive(Debug, Clone)]
+pub struct Branch(pub String);
+
+impl Scalar for Branch {
+    /// The rules of `git check-ref-format`.
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let part =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+        let valid = text.split('/').all(part)
+            && !text.starts_with('-')
+            && !text.ends_with('.')
+            && !text.contains("..")
+            && !text.contains("@{")
+            && text != "@"
+            && !text.starts_with("refs/")
+            && !text.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c));
+        if valid {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(
+            Mistake::new(format!("`{}` is not the name of a branch", shorten(text)))
+                .hint("write the short name, such as `main`"),
+        )
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "minLength": 1, "default": "main"})
+    }
+}
+
+/// The author of commits.
+#[derive(Debug, Clone)]
+pub struct Author(pub Signature);
+
+impl Scalar for Author {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let plain = |part: &str| {
+            !part.is_empty() && !part.contains(|c: char| c.is_control() || matches!(c, '<' | '>'))
+        };
+        let parts = text.strip_suffix('>').and_then(|text| text.split_once('<'));
+        match parts.map(|(name, email)| (name.trim(), email.trim())) {
+            Some((name, email)) if plain(name) && plain(email) => Ok(Self(Signature {
+                name: name.to_owned(),
+                email: email.to_owned(),
+            })),
+            _ => Err(
+                Mistake::new(format!("`{}` is not an author", shorten(text)))
+                    .hint("write `Name <mail>`, as in `Tagwright <tagwright@example.com>`"),
+            ),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[^<>]+<[^<>]+>$"})
+    }
+}
+
+/// The host of a registry, in canonical form.
+#[derive(Debug, Clone)]
+pub struct Host(pub String);
+
+impl Scalar for Host {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let wrong = || Mistake::new(format!("`{}` is not a registry's host", shorten(text)));
+        if text.contains("://") {
+            return Err(
+                wrong().hint("write the host without `https://`; `plainHttp: true` is for http")
+            );
+        }
+        if text.contains('/') {
+            return Err(wrong().hint("write only the host here, and what follows it in `path`"));
+        }
+        // In image names a first part without `.`, `:` or `localhost` is no host but a Docker Hub
+        // user, so nothing could ever be looked up on such a host.
+        let image = format!("{text}/x").parse::<Image>().map_err(|_| wrong())?;
+        let is_host =
+            image.registry() == text.to_ascii_lowercase() || image.repository() == "library/x";
+        if !is_host {
+            return Err(wrong()
+                .hint("image names need a host with a `.` or a port, such as `registry:5000`"));
+        }
+        Ok(Self(image.registry().to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[^/]+$"})
+    }
+}
+
+/// The start of repository names on a registry.
+#[derive(Debug, Clone)]
+pub struct RepositoryPath(pub String);
+
+impl Scalar for RepositoryPath {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let path = text.strip_suffix('/').unwrap_or(text);
+        let name = format!("{DOCKER_HUB}/{path}");
+        match name.parse::<Image>() {
+            Ok(image) if image.repository().ends_with(path) => Ok(Self(text.to_owned())),
+            _ => Err(Mistake::new(format!(
+                "`{}` is not the start of repository names",
+                shorten(text)
+            ))
+            .hint("write it as in image names, without host and leading `/`: `acme/a/`")),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._/-]*$"})
+    }
+}
+
+impl Scalar for SocketAddr {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        text.parse().map_err(|_| {
+            Mistake::new(format!("`{}` is not an address and port", shorten(text)))
+                .hint("write an IP address and a port, such as `0.0.0.0:8080` or `[::]:8080`")
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": ":[0-9]+$"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted<T: Scalar>(texts: &[&str], refused: &[&str]) {
+        for text in texts {
+            assert!(T::parse(text).is_ok(), "{text}");
+        }
+        for text in refused {
+            assert!(T::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_have_a_form() {
+        accepted::<Branch>(
+            &["main", "release/1.x", "a-b_c"],
+            &[
+                "",
+                "-x",
+                "a b",
+                "a..b",
+                "a.lock",
+                "a/",
+                "/a",
+                ".a",
+                "@",
+                "a@{1}",
+                "refs/heads/main",
+                "a.",
+                "a\n",
+            ],
+        );
+        accepted::<Author>(
+            &["Tagwright <t@example.com>", "T <t>"],
+            &[
+                "", "T", "<t@e>", "T <>", "T <a", "T <a> x", "A\nB <a>", "A <a<b>",
+            ],
+        );
+        accepted::<RepositoryPath>(
+            &["acme", "acme/a/", "library/"],
+            &["", "/", "/acme", "acme//a", "Acme", "a:1", "a@b"],
+        );
+        accepted::<SocketAddr>(
+            &["0.0.0.0:8080", "[::]:0"],
+            &["", ":8080", "localhost:80", "1.2.3.4", "1.2.3.4:70000"],
+        );
+        accepted::<super::super::PushMode>(
+            &["off", "direct"],
+            &["", "pullRequest", "on", "Direct"],
+        );
+    }
+
+    #[test]
+    fn hosts_are_canonical() {
+        for (text, host) in [
+            ("ghcr.io", Some("ghcr.io")),
+            ("GHCR.io", Some("ghcr.io")),
+            ("docker.io", Some("docker.io")),
+            ("index.docker.io", Some("docker.io")),
+            ("registry-1.docker.io", Some("docker.io")),
+            ("localhost", Some("localhost")),
+            ("localhost:5000", Some("localhost:5000")),
+            ("[::1]:5000", Some("[::1]:5000")),
+            ("registry", None),
+            ("https://ghcr.io", None),
+            ("ghcr.io/acme", None),
+            ("", None),
+            ("a b.c", None),
+        ] {
+            let parsed = Host::parse(text).ok().map(|host| host.0);
+            assert_eq!(parsed.as_deref(), host, "{text}");
+        }
+    }
+}

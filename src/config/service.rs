@@ -1,0 +1,331 @@
+//! The service file as validated values.
+//!
+//! Invariant: in a [`Service`] nothing can be wrong that the file alone shows: names are unique,
+//! credentials fit their URL, and for every policies entry it is certain whose credentials are used.
+//!
+//! It opens no file: secrets and certificates are read where they are used, and a relative path starts
+//! where the process runs.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::duration::Interval;
+use super::folder::FolderPath;
+use super::glob::{Globs, ImageGlobs};
+use super::name::Name;
+use super::raw_service::{PushMode, RawCommit, RawEntry, RawPolicies, RawRepository, RawService};
+use super::read::{At, Field};
+use super::report::{Mistake, Report, Spot};
+use crate::git::{Remote, Signature};
+use crate::registry::Access;
+
+mod registries;
+mod remote;
+
+pub use registries::Registry;
+use registries::{Registries, registries};
+use remote::remote;
+
+/// The branch that is read and written where nothing is said.
+const DEFAULT_BRANCH: &str = "main";
+
+/// The author of commits where nothing is said. `localhost` receives no mail from elsewhere, so the
+/// address is nobody else's.
+const DEFAULT_AUTHOR: (&str, &str) = ("Tagwright", "tagwright@localhost");
+
+/// The configuration of the service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The config repos, at least one.
+    pub repositories: Vec<Repository>,
+    /// How registries are reached, in the order written.
+    pub registries: Vec<Registry>,
+    /// The service's own HTTP server.
+    pub server: Server,
+    /// The folder for what is kept between passes, if one is named.
+    pub cache: Option<PathBuf>,
+}
+
+/// A config repo.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// What it is called.
+    pub name: Name,
+    /// Where it is and how to sign in.
+    pub remote: Remote,
+    /// The branch that is read and written.
+    pub branch: String,
+    /// How often it is fetched.
+    pub interval: Duration,
+    /// Its folders of app files, at least one; of two apps with one name the first entry keeps it.
+    pub policies: Vec<PoliciesEntry>,
+    /// The author of commits.
+    pub author: Signature,
+    /// How changes are published.
+    pub push: PushMode,
+}
+
+/// A folder of app files and what its apps may do.
+#[derive(Debug, Clone)]
+pub struct PoliciesEntry {
+    /// The folder.
+    pub path: FolderPath,
+    /// The paths that its apps may change, if that is limited.
+    pub may_write: Option<Globs>,
+    /// The images that its apps may watch, if that is limited.
+    pub images: Option<ImageGlobs>,
+    /// The registries whose credentials its apps may use, by name, if that is limited.
+    pub registries: Option<Vec<String>>,
+}
+
+impl PoliciesEntry {
+    /// An entry without limits.
+    pub fn unlimited(path: FolderPath) -> Self {
+        Self {
+            path,
+            may_write: None,
+            images: None,
+            registries: None,
+        }
+    }
+
+    /// The accounts that its apps may use.
+    pub fn access(&self) -> Access<'_> {
+        match &self.registries {
+            Some(names) => Access::Named(names),
+            None => Access::All,
+        }
+    }
+
+    fn admits(&self, registry: &Registry) -> bool {
+        match (&self.registries, &registry.account.name) {
+            (None, _) => true,
+            (Some(names), Some(name)) => names.contains(name),
+            (Some(_), None) => false,
+        }
+    }
+}
+
+/// The service's own HTTP server.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// The address and port; nothing is served without one.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The service of a mirror; what is wrong is reported, and there may be no value.
+pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Service> {
+    let registries = registries(raw.registries.take(), report);
+    let repositories = raw.repositories.take()?.value;
+    report_repeated(&repositories, report);
+    let converted: Vec<_> = repositories
+        .into_iter()
+        .map(|raw| repository(raw.value, &registries, report))
+        .collect();
+    let server = Server {
+        listen: raw
+            .server
+            .get()
+            .and_then(|server| value(&server.value.listen)),
+    };
+    let cache = raw.cache.get().and_then(|cache| value(&cache.value.path));
+    Some(Service {
+        repositories: converted.into_iter().collect::<Option<_>>()?,
+        registries: registries.list,
+        server,
+        cache: cache.map(|path| path.0),
+    })
+}
+
+fn value<T: Clone>(field: &Field<T>) -> Option<T> {
+    field.get().map(|at| at.value.clone())
+}
+
+/// Two repositories of one name, or for one branch of one URL.
+fn report_repeated(repositories: &[At<RawRepository>], report: &mut Report<'_>) {
+    let mut names = HashMap::new();
+    let mut branches = HashMap::new();
+    for raw in repositories.iter().map(|raw| &raw.value) {
+        if let Some(name) = raw.name.get() {
+            let what = format!("the repository `{}`", name.value);
+            report_second(&mut names, name.value.clone(), name.spot, &what, report);
+        }
+        if let Some(url) = raw.url.get() {
+            let branch = branch_of(raw);
+            let what = format!("the branch `{branch}` of this URL");
+            let key = (url.value.0.clone(), branch);
+            report_second(&mut branches, key, url.spot, &what, report);
+        }
+    }
+}
+
+/// Reports a key that `seen` holds already.
+fn report_second<K: Eq + std::hash::Hash>(
+    seen: &mut HashMap<K, Spot>,
+    key: K,
+    spot: Spot,
+    what: &str,
+    report: &mut Report<'_>,
+) {
+    if let Some(first) = seen.get(&key) {
+        let hint = format!("it is already on line {}", first.at.line);
+        report.error(
+            spot,
+            Mistake::new(format!("{what} is listed twice")).hint(hint),
+        );
+    } else {
+        seen.insert(key, spot);
+    }
+}
+
+fn branch_of(raw: &RawRepository) -> String {
+    value(&raw.branch).map_or_else(|| DEFAULT_BRANCH.to_owned(), |branch| branch.0)
+}
+
+fn repository(
+    mut raw: RawRepository,
+    registries: &Registries,
+    report: &mut Report<'_>,
+) -> Option<Repository> {
+    let branch = branch_of(&raw);
+    let policies = raw
+        .policies
+        .take()
+        .map(|list| policies(list.value, registries, report));
+    let remote = remote(&mut raw, report);
+    let push = raw.push.take().and_then(|push| value(&push.value.mode));
+    Some(Repository {
+        name: raw.name.take()?.value,
+        remote: remote?,
+        branch,
+        interval: value(&raw.interval).unwrap_or(Interval::REPOSITORY).0,
+        policies: policies?.into_iter().collect::<Option<_>>()?,
+        author: author(raw.commit.take()),
+        push: push.unwrap_or_default(),
+    })
+}
+
+fn author(raw: Option<At<RawCommit>>) -> Signature {
+    match raw.and_then(|commit| value(&commit.value.author)) {
+        Some(author) => author.0,
+        None => Signature {
+            name: DEFAULT_AUTHOR.0.to_owned(),
+            email: DEFAULT_AUTHOR.1.to_owned(),
+        },
+    }
+}
+
+fn policies(
+    raw: Vec<At<RawPolicies>>,
+    registries: &Registries,
+    report: &mut Report<'_>,
+) -> Vec<Option<PoliciesEntry>> {
+    let mut folders: Vec<(FolderPath, Spot)> = Vec::new();
+    let mut entries = Vec::new();
+    for raw in raw {
+        let spot = raw.spot;
+        let entry = entry(raw.value.0, registries, report);
+        if let Some(entry) = &entry {
+            report_overlap(&entry.path, spot, &folders, report);
+            report_ambiguous(entry, spot, registries, report);
+            folders.push((entry.path.clone(), spot));
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn entry(
+    mut raw: RawEntry,
+    registries: &Registries,
+    report: &mut Report<'_>,
+) -> Option<PoliciesEntry> {
+    let named = raw.registries.take().map(|list| list.value);
+    for name in named.iter().flatten() {
+        if !registries.names.contains_key(&name.value) {
+            let mistake = Mistake::new(format!("no registry is called `{}`", name.value));
+            let known = registries.names.keys().map(Name::as_str);
+            let near = crate::diag::suggest(name.value.as_str(), known);
+            report.error(
+                name.spot,
+                match near {
+                    Some(near) => mistake.hint(format!("did you mean `{near}`?")),
+                    None => mistake.hint("give the registry a `name` under `registries`"),
+                },
+            );
+        }
+    }
+    let may_write = limit(&raw.may_write, |globs| Globs::of(globs, None), report);
+    let images = limit(&raw.images, ImageGlobs::of, report);
+    let names = named.map(|list| list.iter().map(|name| name.value.to_string()).collect());
+    Some(PoliciesEntry {
+        path: raw.path.take()?.value,
+        may_write: may_write?,
+        images: images?,
+        registries: names,
+    })
+}
+
+/// A limit that is written, built; `Some(None)` where none is.
+fn limit<T, L>(
+    field: &Field<Vec<At<T>>>,
+    build: impl Fn(&[At<T>]) -> Result<L, Mistake>,
+    report: &mut Report<'_>,
+) -> Option<Option<L>> {
+    let Some(list) = field.get() else {
+        // A limit that could not be read must not turn into no limit.
+        return (!field.is_written()).then_some(None);
+    };
+    match build(&list.value) {
+        Ok(limit) => Some(Some(limit)),
+        Err(mistake) => {
+            report.error(list.spot, mistake);
+            None
+        }
+    }
+}
+
+/// A file would belong to two entries, and it would be unclear whose limits hold.
+fn report_overlap(
+    path: &FolderPath,
+    spot: Spot,
+    others: &[(FolderPath, Spot)],
+    report: &mut Report<'_>,
+) {
+    let overlaps = |(other, _): &&(FolderPath, Spot)| {
+        other == path || other.contains(path.as_str()) || path.contains(other.as_str())
+    };
+    if let Some((other, first)) = others.iter().find(overlaps) {
+        let message = format!("`{path}` and `{other}` on line {} overlap", first.at.line);
+        let hint = "an app file must belong to one entry";
+        report.error(spot, Mistake::new(message).hint(hint));
+    }
+}
+
+/// Two registries of one host and path leave open whose credentials are used.
+fn report_ambiguous(
+    entry: &PoliciesEntry,
+    spot: Spot,
+    registries: &Registries,
+    report: &mut Report<'_>,
+) {
+    let mut seen = HashSet::new();
+    for registry in registries
+        .list
+        .iter()
+        .filter(|registry| entry.admits(registry))
+    {
+        let account = &registry.account;
+        let place = (account.host.as_str(), account.path.as_str());
+        if !seen.insert(place) {
+            let message = format!(
+                "two registries for `{}/{}` could be used by the apps of this entry",
+                place.0, place.1
+            );
+            let hint = "name the ones to use under the entry's `registries`";
+            report.error(spot, Mistake::new(message).hint(hint));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The service file: defaults, what fits together, secrets, and all mistakes at once.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::{PushMode, service};
+use crate::git::{Auth, PlainHttp};
+use crate::registry::{Access, Credentials, Scheme};
+use crate::secret::Secret;
+
+/// A service file with one repository, `rest` added to its keys.
+fn repository(url: &str, rest: &str) -> String {
+    format!("version: 1\nrepositories:\n  - name: r\n    url: {url}\n    policies: [p]\n{rest}")
+}
+
+fn told(text: &str) -> Vec<String> {
+    let loaded = service("tagwright.yaml", text);
+    assert_eq!(loaded.value.is_none(), errors(&loaded.diagnostics) > 0);
+    loaded
+        .diagnostics
+        .iter()
+        .map(|found| found.message.clone())
+        .collect()
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let service = good_service(&repository("https://git.example.com/acme/fleet.git", ""));
+    let fleet = &service.repositories[0];
+    assert_eq!(fleet.branch, "main");
+    assert_eq!(fleet.interval, Duration::from_secs(60));
+    assert_eq!(fleet.push, PushMode::Direct);
+    assert_eq!(fleet.author.name, "Tagwright");
+    assert_eq!(fleet.remote.auth, Auth::None);
+    assert_eq!(fleet.remote.plain, PlainHttp::LoopbackOnly);
+    assert_eq!(fleet.policies[0].path.as_str(), "p");
+    assert_eq!(fleet.policies[0].access(), Access::All);
+    assert!(fleet.policies[0].may_write.is_none() && fleet.policies[0].images.is_none());
+    assert!(service.registries.is_empty());
+    assert!(service.server.listen.is_none() && service.cache.is_none());
+}
+
+#[test]
+fn registries_have_defaults_too() {
+    let text = repository(
+        "/r.git",
+        "registries:\n  - host: Index.Docker.io\n  - {host: 'localhost:5000', plainHttp: true, interval: 10s}\n",
+    );
+    let registries = good_service(&text).registries;
+    assert_eq!(registries[0].account.host, "docker.io");
+    assert_eq!(registries[0].account.credentials, Credentials::Anonymous);
+    assert_eq!(registries[0].account.scheme, Scheme::Https);
+    assert_eq!(registries[0].interval, Duration::from_secs(300));
+    assert_eq!(registries[1].account.scheme, Scheme::PlainHttp);
+    assert_eq!(registries[1].interval, Duration::from_secs(10));
+}
+
+#[test]
+fn there_are_three_ways_to_sign_in_to_git() {
+    let auth = |url: &str, keys: &str| {
+        let text = repository(url, &format!("    credentials: {keys}\n"));
+        good_service(&text).repositories.remove(0).remote.auth
+    };
+    let ssh = "{sshKey: {file: k}, knownHosts: {file: h}}";
+    assert_eq!(
+        auth("git@git.example.com:acme/fleet.git", ssh),
+        Auth::Ssh {
+            key: Secret::File("k".into()),
+            known_hosts: "h".into()
+        }
+    );
+    assert_eq!(
+        auth("https://h.example/r", "{username: u, password: {env: P}}"),
+        Auth::Basic {
+            username: "u".to_owned(),
+            password: Secret::Env("P".to_owned())
+        }
+    );
+    assert_eq!(
+        auth("https://h.example/r", "{token: {file: t}}"),
+        Auth::Token(Secret::File("t".into()))
+    );
+}
+
+#[test]
+fn credentials_fit_together_and_fit_the_url() {
+    let ssh = "{sshKey: {file: k}, knownHosts: {file: h}}";
+    for (url, credentials, words) in [
+        ("https://h/r", "{username: u}", "not one way"),
+        (
+            "https://h/r",
+            "{username: u, password: {env: P}, token: {env: T}}",
+            "not one way",
+        ),
+        ("ssh://git@h/r", "{sshKey: {file: k}}", "not one way"),
+        ("https://h/r", "{}", "not one way"),
+        ("https://h/r", ssh, "`password` or `token`"),
+        ("ssh://git@h/r", "{token: {env: T}}", "`sshKey`"),
+        ("/srv/r.git", "{token: {env: T}}", "needs no credentials"),
+        ("https://h/r", "x", "expected a mapping"),
+    ] {
+        let messages = told(&repository(
+            url,
+            &format!("    credentials: {credentials}\n"),
+        ));
+        assert_eq!(messages.len(), 1, "{url} {credentials}: {messages:?}");
+        assert!(
+            messages[0].contains(words),
+            "{url} {credentials}: {messages:?}"
+        );
+    }
+    assert!(told(&repository("ssh://git@h/r", ""))[0].contains("needs a key"));
+    assert!(told(&repository("/r.git", "    ca: x.pem\n"))[0].contains("http and https only"));
+    let registry = "registries: [{host: r.example, plainHttp: true, ca: x.pem}]\n";
+    assert!(told(&repository("/r.git", registry))[0].contains("no meaning"));
+}
+
+#[test]
+fn names_and_branches_are_listed_once() {
+    let text = "version: 1
+repositories:
+  - {name: a, url: /r.git, policies: [p]}
+  - {name: a, url: /s.git, policies: [p]}
+  - {name: b, url: /r.git, branch: main, policies: [p]}
+  - {name: c, url: /r.git, branch: next, policies: [p]}
+registries:
+  - {name: x, host: a.example}
+  - {name: x, host: b.example}
+";
+    assert_eq!(
+        told(text),
+        [
+            "the repository `a` is listed twice",
+            "the branch `main` of this URL is listed twice",
+            "the registry `x` is listed twice",
+        ]
+    );
+}
+
+#[test]
+fn it_is_certain_whose_credentials_are_used() {
+    let text = |policies: &str| {
+        format!(
+            "version: 1\nrepositories: [{{name: r, url: /r, policies: [{policies}]}}]\nregistries: [{{name: a, host: h.example}}, {{name: b, host: h.example}}, {{name: c, host: h.example, path: x}}]\n"
+        )
+    };
+    assert!(told(&text("p"))[0].contains("could be used"));
+    assert!(told(&text("{path: p, registries: [a, b]}"))[0].contains("could be used"));
+    assert!(told(&text("{path: p, registries: [d]}"))[0].contains("no registry is called `d`"));
+    let service = good_service(&text("{path: p, registries: [a, c]}"));
+    let names = ["a".to_owned(), "c".to_owned()];
+    assert_eq!(
+        service.repositories[0].policies[0].access(),
+        Access::Named(&names)
+    );
+}
+
+#[test]
+fn a_policies_file_has_one_entry() {
+    for (policies, overlap) in [
+        ("p, q", false),
+        ("p, pq", false),
+        ("p, p/", true),
+        ("p, p/a", true),
+        ("p/a, {path: p}", true),
+    ] {
+        let text =
+            format!("version: 1\nrepositories: [{{name: r, url: /r, policies: [{policies}]}}]\n");
+        let messages = told(&text);
+        assert_eq!(
+            messages.iter().any(|found| found.contains("overlap")),
+            overlap,
+            "{policies}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_with_a_mistake_is_no_missing_limit() {
+    for limit in [
+        "mayWrite: 1",
+        "mayWrite: []",
+        "images: ['[']",
+        "registries: x",
+        "mayWrite:",
+    ] {
+        let policies = format!("{{path: p, {limit}}}");
+        let text =
+            format!("version: 1\nrepositories: [{{name: r, url: /r, policies: [{policies}]}}]\n");
+        assert_eq!(told(&text).len(), 1, "{limit}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_shown() {
+    for credentials in [
+        "{username: bot, password: hunter2}",
+        "{username: bot, password: hunter2, port: 1, more: hunter2}",
+        "{username: bot, pasword: hunter2}",
+        "{username: bot, password: [hunter2]}",
+        "{username: bot, password: {value: hunter2}}",
+        "{username: bot, password: {env: 'hunter2!'}}",
+        "hunter2",
+        "{username: bot, password: @hunter2}",
+        "{username: bot, password: *hunter2}",
+        "{username: bot, password: hunter2: x}",
+        "{dockerConfig: hunter2}",
+        "|\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+        "\n      username: bot\n      password: hunter2\n      bad: 1",
+        "\n      username: bot\n      password: |\n        hunter2\n        hunter2",
+    ] {
+        let text = repository(
+            "/r.git",
+            &format!("registries:\n  - host: h.example\n    credentials: {credentials}\n"),
+        );
+        let loaded = service("tagwright.yaml", &text);
+        assert!(loaded.value.is_none(), "{credentials}");
+        let shown = format!(
+            "{}{:?}",
+            rendered(&loaded.diagnostics),
+            lines(&loaded.diagnostics)
+        );
+        assert!(!shown.contains("hunter"), "{credentials}\n{shown}");
+    }
+    let misplaced = repository("https://bot:hunter2@h.example/r", "    password: hunter2\n");
+    let loaded = service("tagwright.yaml", &misplaced);
+    let shown = rendered(&loaded.diagnostics);
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(shown.contains("credentials do not belong"), "{shown}");
+}
+
+#[test]
+fn an_inline_secret_is_answered_with_advice() {
+    let text = repository("https://h.example/r", "    credentials: {token: abc}\n");
+    let loaded = service("tagwright.yaml", &text);
+    let hint = loaded.diagnostics[0].hint.as_deref().unwrap();
+    assert!(
+        hint.contains("{file: PATH}") && hint.contains("{env: NAME}"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let text = "repositories:
+  - name: Fleet
+    url: git://git.example.com/acme/fleet.git
+    branch: a..b
+    intervall: 1m
+    interval: 0s
+    policies:
+      - /policies
+      - {path: teams/a/, mayWrite: [../b], images: ['ghcr.io/a:1'], registries: [team-b]}
+    credentials: {sshKey: {file: k}, knownHosts: {path: h}}
+    commit: {author: Tagwright, signing: {ssh: {file: k}}}
+    push: {mode: pullRequest}
+    limits: {changesPerPass: 50}
+  - {}
+registries:
+  - {name: team-a, host: 'https://ghcr.io', path: /acme, interval: soon}
+  - {host: ghcr.io, credentials: {username: bot}}
+server: {listen: 'localhost:8080'}
+cache: /var/cache
+notifiers: []
+";
+    let loaded = service("tagwright.yaml", text);
+    assert!(loaded.value.is_none());
+    assert!(errors(&loaded.diagnostics) >= 12);
+    insta::assert_snapshot!(rendered(&loaded.diagnostics));
+}
