@@ -1,6 +1,8 @@
 //! One integration binary: modules against fakes, whole scenarios, and the binary against real
 //! parts.
 
+mod demo_registry;
+mod demo_world;
 mod fake_server;
 mod git_https;
 mod git_local;
@@ -15,4 +17,5 @@ mod registry_auth;
 mod registry_faults;
 mod registry_listing;
 mod registry_real;
+mod repo;
 mod token_server;
