@@ -9,5 +9,7 @@ pub mod http;
 pub mod image;
 pub mod manifest;
 pub mod policy;
+pub mod reconcile;
 pub mod registry;
 pub mod secret;
+pub mod state;

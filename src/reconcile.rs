@@ -1,0 +1,472 @@
+//! A pass over one config repo: observe, plan, execute.
+//!
+//! ```text
+//! observe   fetch the branch; apps, files and sites at its head; tag lists of the images it watches
+//! plan      a pure function of those: which site gets which image, and why, or why not
+//! execute   edits, commits, one push; a branch that moved meanwhile means observe and plan again
+//! ```
+//!
+//! Invariant: what is pushed was planned on the very commit that it builds on. A pass is idempotent: it
+//! takes no input but the remote and the registries, so a lost or repeated one changes nothing.
+//!
+//! The only module that knows the whole chain; the leaves don't know each other.
+
+pub mod claims;
+pub mod execute;
+pub mod message;
+pub mod observe;
+pub mod plan;
+pub mod prepare;
+pub mod snapshot;
+pub mod source;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::{App, PushMode, Repository};
+use crate::git::{self, CommitId, Mirror};
+use crate::image::Tag;
+use crate::policy::ManifestFact;
+use crate::reconcile::execute::Landing;
+use crate::reconcile::observe::Observer;
+use crate::reconcile::plan::{Facts, Feed, Plan};
+use crate::reconcile::prepare::Preparation;
+use crate::reconcile::snapshot::{IndexCache, Snapshot};
+use crate::reconcile::source::Source;
+use crate::registry::AccountId;
+
+/// How often one pass plans again after the branch moved under it. Each round needs another push to
+/// have landed in the second or two that it takes; a branch busier than that gets the next pass.
+const MAX_ROUNDS: u32 = 8;
+
+/// Rounds of reading what the plan still needs. Each reads the next best candidate of a stage, so this
+/// bounds how many unreadable tags in a row are stepped over in one pass.
+const MAX_READINGS: u32 = 32;
+
+/// Why a pass could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The config repo can't be fetched, read or written.
+    #[error("config repo `{repository}`")]
+    Git {
+        /// The repository's name in the configuration.
+        repository: String,
+        /// Why not.
+        source: git::Error,
+    },
+    /// The files can't be read.
+    #[error("config repo `{repository}`")]
+    Source {
+        /// The repository's name in the configuration.
+        repository: String,
+        /// Why not.
+        source: source::Error,
+    },
+    /// The branch moved under every round of the pass.
+    #[error(
+        "config repo `{repository}`: `{branch}` moved {MAX_ROUNDS} times while this pass was being pushed; the next one tries again"
+    )]
+    Busy {
+        /// The repository's name in the configuration.
+        repository: String,
+        /// The branch.
+        branch: String,
+    },
+}
+
+/// The reconciler of one config repo.
+pub struct Reconciler {
+    repository: Repository,
+    clock: Clock,
+    observer: Observer,
+    mirror: Arc<Mutex<Mirror>>,
+    cache: Arc<Mutex<IndexCache>>,
+    snapshot: Option<(CommitId, Arc<Snapshot>)>,
+    intervals: Intervals,
+}
+
+/// What a pass saw and means to do.
+#[derive(Debug)]
+pub struct Observation {
+    /// The commit it was planned on; none for a working tree.
+    pub base: Option<CommitId>,
+    /// The config repo there.
+    pub snapshot: Arc<Snapshot>,
+    /// What the registries said.
+    pub facts: Facts,
+    /// What should happen.
+    pub plan: Plan,
+    /// The exact commits that would make it happen.
+    pub preparation: Arc<Preparation>,
+}
+
+/// What a pass did.
+#[derive(Debug)]
+pub struct Pass {
+    /// What it saw and planned, in its last round.
+    pub observation: Observation,
+    /// What became of the commits.
+    pub result: PassResult,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassResult {
+    /// There was nothing to commit.
+    Nothing,
+    /// These commits are on the branch, one for each prepared one.
+    Landed(Vec<CommitId>),
+    /// `push.mode: off`: nothing was written.
+    Off,
+    /// The remote refused the push, in its own words.
+    Refused(String),
+}
+
+/// Whether listings of an earlier pass will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// List every image again.
+    Anew,
+    /// List an image again when its registry's interval has passed.
+    ByInterval,
+}
+
+/// What a reconciler starts with.
+pub struct Start {
+    /// The config repo.
+    pub repository: Repository,
+    /// How often each account's registry is asked.
+    pub intervals: Intervals,
+    /// Asks the registries.
+    pub observer: Observer,
+    /// The config repo's mirror, shared with other branches of the same remote.
+    pub mirror: Arc<Mutex<Mirror>>,
+    /// Indexes kept from an earlier process.
+    pub cache: IndexCache,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// How often each account's registry is asked.
+#[derive(Debug, Clone)]
+pub struct Intervals {
+    /// By the account's place in the configuration.
+    pub by_account: Vec<Duration>,
+    /// For all others.
+    pub otherwise: Duration,
+}
+
+impl Intervals {
+    fn of(&self, account: AccountId) -> Duration {
+        account
+            .index()
+            .and_then(|place| self.by_account.get(place))
+            .copied()
+            .unwrap_or(self.otherwise)
+    }
+}
+
+impl Reconciler {
+    /// A reconciler that has seen nothing yet.
+    pub fn new(start: Start) -> Self {
+        Self {
+            repository: start.repository,
+            intervals: start.intervals,
+            clock: start.clock,
+            observer: start.observer,
+            mirror: start.mirror,
+            cache: Arc::new(Mutex::new(start.cache)),
+            snapshot: None,
+        }
+    }
+
+    /// The config repo.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// The observer of the registries.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// The indexes to keep for the next process.
+    pub fn cache(&self) -> IndexCache {
+        lock(&self.cache).clone()
+    }
+
+    /// One pass: observe, plan, execute, until the push lands or there is nothing to push.
+    ///
+    /// # Errors
+    /// When the config repo can't be fetched, read or written, or its branch never stands still. A
+    /// registry that can't be asked is no error: it is a fact of the plan.
+    pub async fn pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
+        let mut freshness = freshness;
+        for pause in pauses() {
+            let observation = self.observe(freshness).await?;
+            let result = match (observation.preparation.commits.len(), self.repository.push) {
+                (0, _) => PassResult::Nothing,
+                (_, PushMode::Off) => PassResult::Off,
+                (_, PushMode::Direct) => match self.land(&observation).await? {
+                    Landing::Landed(commits) => PassResult::Landed(commits),
+                    Landing::Refused(words) => PassResult::Refused(words),
+                    Landing::Moved => {
+                        tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
+                        tokio::time::sleep(pause).await;
+                        // The tag lists are seconds old; only Git and the manifests are read again.
+                        freshness = Freshness::ByInterval;
+                        continue;
+                    }
+                },
+            };
+            return Ok(Pass {
+                observation,
+                result,
+            });
+        }
+        Err(Error::Busy {
+            repository: self.repository.name.to_string(),
+            branch: self.repository.branch.clone(),
+        })
+    }
+
+    /// Fetches the config repo and plans on its head, touching nothing.
+    ///
+    /// # Errors
+    /// When the config repo can't be fetched or read.
+    pub async fn observe(&mut self, freshness: Freshness) -> Result<Observation, Error> {
+        let branch = self.repository.branch.clone();
+        let head = self
+            .with_mirror(move |mirror| mirror.fetch(&branch))
+            .await
+            .map_err(|source| self.git_error(source))?;
+        let snapshot = self.snapshot_of(head).await?;
+        let facts = self.list(&snapshot, freshness).await;
+        let (facts, plan) = self.plan(&snapshot, facts).await;
+        let preparation = self.prepare(&plan, &snapshot, head).await?;
+        Ok(Observation {
+            base: Some(head),
+            snapshot,
+            facts,
+            plan,
+            preparation: Arc::new(preparation),
+        })
+    }
+
+    /// Plans on a working tree instead of the branch, touching nothing.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub async fn observe_folder(&mut self, folder: &Path) -> Result<Observation, Error> {
+        let policies = self.repository.policies.clone();
+        let cache = Arc::clone(&self.cache);
+        let root = folder.to_owned();
+        let snapshot =
+            blocking(move || Snapshot::take(Source::Folder(&root), &policies, &mut lock(&cache)))
+                .await
+                .map_err(|source| self.source_error(source))?;
+        let snapshot = Arc::new(snapshot);
+        let facts = self.list(&snapshot, Freshness::Anew).await;
+        let (facts, plan) = self.plan(&snapshot, facts).await;
+        let preparation = prepare_from(Source::Folder(folder), &plan, &snapshot)
+            .map_err(|source| self.source_error(source))?;
+        Ok(Observation {
+            base: None,
+            snapshot,
+            facts,
+            plan,
+            preparation: Arc::new(preparation),
+        })
+    }
+
+    async fn snapshot_of(&mut self, head: CommitId) -> Result<Arc<Snapshot>, Error> {
+        if let Some((commit, snapshot)) = &self.snapshot
+            && *commit == head
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let policies = self.repository.policies.clone();
+        let cache = Arc::clone(&self.cache);
+        let snapshot = self
+            .with_mirror(move |mirror| {
+                Snapshot::take(Source::Commit(mirror, head), &policies, &mut lock(&cache))
+            })
+            .await
+            .map_err(|source| self.source_error(source))?;
+        let snapshot = Arc::new(snapshot);
+        self.snapshot = Some((head, Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    /// The tag lists of all images that have sites.
+    async fn list(&mut self, snapshot: &Snapshot, freshness: Freshness) -> Facts {
+        let with_sites: Vec<&App> = snapshot
+            .apps
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| {
+                snapshot
+                    .claims
+                    .stages
+                    .iter()
+                    .any(|(key, sites)| key.app == *number && !sites.is_empty())
+            })
+            .map(|(_, app)| app)
+            .collect();
+        let feeds = with_sites
+            .into_iter()
+            .map(|app| {
+                let feed = self.feed_of(app);
+                let max_age = match freshness {
+                    Freshness::Anew => Duration::ZERO,
+                    Freshness::ByInterval => self.intervals.of(feed.1),
+                };
+                (feed, max_age)
+            })
+            .collect();
+        self.observer.list(feeds).await
+    }
+
+    /// Plans, reads what the plan still needs, and plans again until it needs no more.
+    async fn plan(&mut self, snapshot: &Snapshot, mut facts: Facts) -> (Facts, Plan) {
+        for _ in 0..MAX_READINGS {
+            let plan = self.plan_once(snapshot, &facts);
+            if plan.needs.is_empty() {
+                return (facts, plan);
+            }
+            self.observer.resolve(&plan.needs, &mut facts).await;
+        }
+        let plan = self.plan_once(snapshot, &facts);
+        (facts, plan)
+    }
+
+    fn plan_once(&self, snapshot: &Snapshot, facts: &Facts) -> Plan {
+        plan::plan(
+            &snapshot.apps,
+            &snapshot.files,
+            &snapshot.claims,
+            facts,
+            |app| self.feed_of(app),
+        )
+    }
+
+    async fn prepare(
+        &self,
+        plan: &Plan,
+        snapshot: &Arc<Snapshot>,
+        head: CommitId,
+    ) -> Result<Preparation, Error> {
+        if plan.changes().next().is_none() {
+            return Ok(Preparation::default());
+        }
+        let plan = plan.clone();
+        let snapshot = Arc::clone(snapshot);
+        self.with_mirror(move |mirror| prepare_from(Source::Commit(mirror, head), &plan, &snapshot))
+            .await
+            .map_err(|source| self.source_error(source))
+    }
+
+    async fn land(&self, observation: &Observation) -> Result<Landing, Error> {
+        let Some(base) = observation.base else {
+            return Ok(Landing::Moved);
+        };
+        let branch = self.repository.branch.clone();
+        let preparation = Arc::clone(&observation.preparation);
+        let author = self.repository.author.clone();
+        let time = self.clock.now();
+        self.with_mirror(move |mirror| {
+            execute::land(mirror, &branch, base, &preparation.commits, &author, time)
+        })
+        .await
+        .map_err(|source| self.git_error(source))
+    }
+
+    /// Where the tags of `app` come from, within the limits of its policies entry.
+    pub fn feed_of(&self, app: &App) -> Feed {
+        let access = self.repository.policies[app.entry].access();
+        let account = self.observer.client().account_for(&app.image, access);
+        (app.image.clone(), account)
+    }
+
+    /// Those of `candidates` that are the same image as `tag`, by digest.
+    pub async fn same_digest(&mut self, app: &App, tag: &Tag, candidates: Vec<Tag>) -> Vec<Tag> {
+        let feed = self.feed_of(app);
+        let needs: Vec<(Feed, Tag)> = candidates
+            .iter()
+            .chain([tag])
+            .map(|tag| (feed.clone(), tag.clone()))
+            .collect();
+        let mut facts = Facts::default();
+        self.observer.resolve(&needs, &mut facts).await;
+        let found = facts.manifests.remove(&feed).unwrap_or_default();
+        let Some(wanted @ ManifestFact::Found(_)) = found.get(tag) else {
+            return Vec::new();
+        };
+        candidates
+            .into_iter()
+            .filter(|candidate| found.get(candidate) == Some(wanted))
+            .collect()
+    }
+
+    async fn with_mirror<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> T + Send + 'static,
+    ) -> T {
+        let mirror = Arc::clone(&self.mirror);
+        blocking(move || work(&mut lock(&mirror))).await
+    }
+
+    fn git_error(&self, source: git::Error) -> Error {
+        Error::Git {
+            repository: self.repository.name.to_string(),
+            source,
+        }
+    }
+
+    fn source_error(&self, source: source::Error) -> Error {
+        Error::Source {
+            repository: self.repository.name.to_string(),
+            source,
+        }
+    }
+}
+
+fn prepare_from(
+    source: Source<'_>,
+    plan: &Plan,
+    snapshot: &Snapshot,
+) -> Result<Preparation, source::Error> {
+    let contents = source.contents()?;
+    prepare::prepare(plan, &snapshot.apps, &snapshot.files, |file| {
+        contents.manifest(&file.path, file.blob)
+    })
+}
+
+/// Pauses between the rounds of one pass, with jitter so that two services don't keep colliding.
+fn pauses() -> impl Iterator<Item = Duration> {
+    use backon::BackoffBuilder as _;
+    backon::ExponentialBuilder::new()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_secs(2))
+        .with_max_times(MAX_ROUNDS as usize)
+        .build()
+}
+
+/// Runs Git and parsing work where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => unreachable!("blocking work isn't cancelled while it is awaited"),
+        },
+    }
+}
+
+/// A lock whose holder panicked: the process is on its way down, and the mirror is only a cache.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

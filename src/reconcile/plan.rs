@@ -1,0 +1,463 @@
+//! What should change, and why, or why not: a pure function of what was observed.
+//!
+//! Invariant: a step that changes something carries a reference whose digest was read from the
+//! registry in this pass. What can't be decided yet is named in [`Plan::needs`], for the observer to
+//! read and ask again; nothing is guessed meanwhile.
+//!
+//! It refuses: incomplete listings, candidates that can't be read, moved tags, stages that can't be
+//! ordered, and any move back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::config::App;
+use crate::image::{Digest, Image, Tag};
+use crate::manifest::{Part, Site};
+use crate::policy::{
+    self, Current, CurrentListed, ManifestFact, Manifests, NoChoice, Outcome, Selection,
+};
+use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
+use crate::registry::AccountId;
+
+/// Where an image's tags come from: the image, seen with one account.
+pub type Feed = (Image, AccountId);
+
+/// The last listing of a feed.
+#[derive(Debug, Clone)]
+pub enum Listing {
+    /// Every tag, as of a time.
+    Complete {
+        /// The tags.
+        tags: Vec<Tag>,
+        /// When they were listed.
+        at: Timestamp,
+    },
+    /// The registry gave no complete list, in words for a person.
+    Failed(String),
+}
+
+/// What was observed, besides the config repo.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The tags of each feed.
+    pub listings: BTreeMap<Feed, Listing>,
+    /// What is known of the manifests of tags that could win.
+    pub manifests: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
+}
+
+/// The plan of one pass.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// One entry per stage, by app name and stage order.
+    pub stages: Vec<StagePlan>,
+    /// What must be read before the plan is complete.
+    pub needs: Vec<(Feed, Tag)>,
+}
+
+impl Plan {
+    /// The stages that change.
+    pub fn changes(&self) -> impl Iterator<Item = (&StagePlan, &Change)> {
+        self.stages.iter().filter_map(|stage| match &stage.step {
+            Step::Change(change) => Some((stage, change)),
+            _ => None,
+        })
+    }
+}
+
+/// What happens to one stage.
+#[derive(Debug, Clone)]
+pub struct StagePlan {
+    /// Which stage.
+    pub key: StageKey,
+    /// Its sites.
+    pub sites: Vec<SiteRef>,
+    /// What it runs.
+    pub running: Running,
+    /// The verdicts, where tags were compared.
+    pub selection: Option<Selection>,
+    /// What to do.
+    pub step: Step,
+}
+
+/// What a stage's sites say it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// No sites.
+    Nothing,
+    /// One reference at all sites.
+    One(RunningVersion),
+    /// Sites disagree; the highest counts.
+    Split {
+        /// The highest.
+        highest: RunningVersion,
+        /// The others, as written.
+        others: Vec<String>,
+    },
+    /// A site's reference can't be ordered, as written.
+    Unordered(String),
+}
+
+/// A tag that runs, with its digest where the sites record one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningVersion {
+    /// The tag.
+    pub tag: Tag,
+    /// The digest, if written.
+    pub digest: Option<Digest>,
+}
+
+/// What to do with one stage.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Write a reference.
+    Change(Change),
+    /// It runs the choice.
+    UpToDate,
+    /// Something must be read first; see [`Plan::needs`].
+    Undecided,
+    /// Nothing is written, for a reason.
+    Blocked(Blocked),
+}
+
+/// A reference to write to some sites.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What the stage ran.
+    pub from: Running,
+    /// The tag to write.
+    pub tag: Tag,
+    /// The digest that the tag had in this pass.
+    pub digest: Digest,
+    /// The sites that don't have it yet.
+    pub sites: Vec<SiteRef>,
+    /// Why this tag, in a sentence without a final stop.
+    pub reason: String,
+}
+
+/// Why nothing is written.
+#[derive(Debug, Clone)]
+pub enum Blocked {
+    /// The stage has no sites.
+    NoSites,
+    /// The tags could not be listed.
+    Listing(String),
+    /// The choice can't be read.
+    Unreadable(String),
+    /// The tag has another digest than a site records for it.
+    Moved {
+        /// The tag.
+        tag: Tag,
+        /// What a site records.
+        recorded: Digest,
+        /// What the registry says.
+        now: Digest,
+    },
+    /// What runs can't be ordered.
+    Unordered(String),
+    /// Nothing is acceptable.
+    NothingAcceptable(String),
+}
+
+impl Blocked {
+    /// Whether something is broken, rather than waiting for something better or a person.
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSites | Self::Listing(_) | Self::Unreadable(_) | Self::Moved { .. }
+        )
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSites => f.write_str(
+                "no site: no file under the stage's paths names the image, and no marker names the app",
+            ),
+            Self::Listing(why) | Self::Unreadable(why) => f.write_str(why),
+            Self::Moved { tag, recorded, now } => write!(
+                f,
+                "moved: {tag} is recorded with {recorded}, but the registry now has {now}; tags are \
+                 taken to be immutable, so nothing is written"
+            ),
+            Self::Unordered(why) => write!(f, "unordered: {why}"),
+            Self::NothingAcceptable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Decides what happens to every stage.
+pub fn plan(
+    apps: &[App],
+    files: &[IndexedFile],
+    claims: &Claims,
+    facts: &Facts,
+    feed_of: impl Fn(&App) -> Feed,
+) -> Plan {
+    let mut plan = Plan::default();
+    for (key, sites) in &claims.stages {
+        let app = &apps[key.app];
+        let stage = &app.stages[key.stage];
+        let feed = feed_of(app);
+        let case = Case {
+            app,
+            policy: &stage.policy,
+            sites: sites
+                .iter()
+                .map(|site| (*site, &files[site.file].index.sites[site.site]))
+                .collect(),
+            listing: facts.listings.get(&feed),
+            manifests: facts.manifests.get(&feed),
+        };
+        let (running, selection, step, needs) = case.decide();
+        plan.needs
+            .extend(needs.into_iter().map(|tag| (feed.clone(), tag)));
+        plan.stages.push(StagePlan {
+            key: *key,
+            sites: sites.clone(),
+            running,
+            selection,
+            step,
+        });
+    }
+    plan.stages
+        .sort_by(|a, b| order_of(apps, a.key).cmp(&order_of(apps, b.key)));
+    plan
+}
+
+fn order_of(apps: &[App], key: StageKey) -> (&str, usize) {
+    (apps[key.app].name.as_str(), key.stage)
+}
+
+/// One stage and all that bears on it.
+struct Case<'a> {
+    app: &'a App,
+    policy: &'a policy::Policy,
+    sites: Vec<(SiteRef, &'a Site)>,
+    listing: Option<&'a Listing>,
+    manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
+}
+
+type Decision = (Running, Option<Selection>, Step, Vec<Tag>);
+
+impl Case<'_> {
+    fn decide(&self) -> Decision {
+        let running = self.running();
+        if running == Running::Nothing {
+            return (running, None, Step::Blocked(Blocked::NoSites), Vec::new());
+        }
+        let tags = match self.listing {
+            Some(Listing::Complete { tags, .. }) => tags,
+            Some(Listing::Failed(why)) => {
+                let step = Step::Blocked(Blocked::Listing(why.clone()));
+                return (running, None, step, Vec::new());
+            }
+            None => return (running, None, Step::Undecided, Vec::new()),
+        };
+        let none = BTreeMap::new();
+        let manifests = self.manifests.unwrap_or(&none);
+        let current = match &running {
+            Running::Nothing => Current::Nothing,
+            Running::One(version)
+            | Running::Split {
+                highest: version, ..
+            } => Current::Tag(&version.tag),
+            Running::Unordered(text) => Current::Unparsable(text),
+        };
+        let selection = policy::select(self.policy, tags, current, Manifests::Known(manifests));
+        let (step, needs) = self.step(&running, &selection, manifests);
+        (running, Some(selection), step, needs)
+    }
+
+    fn step(
+        &self,
+        running: &Running,
+        selection: &Selection,
+        manifests: &BTreeMap<Tag, ManifestFact>,
+    ) -> (Step, Vec<Tag>) {
+        let blocked = |blocked| (Step::Blocked(blocked), Vec::new());
+        match &selection.outcome {
+            Outcome::Selected(tag) => self.bring_to(tag, running, selection, manifests),
+            Outcome::UpToDate(tag) if selection.current_listed == CurrentListed::Gone => {
+                blocked(Blocked::NothingAcceptable(format!(
+                    "{tag} is gone from the registry, and nothing newer is acceptable"
+                )))
+            }
+            Outcome::UpToDate(tag) => {
+                if self.behind(tag, None).is_empty() {
+                    (Step::UpToDate, Vec::new())
+                } else {
+                    self.bring_to(tag, running, selection, manifests)
+                }
+            }
+            Outcome::Needs(tags) => (Step::Undecided, tags.clone()),
+            Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
+                blocked(Blocked::Unreadable(why.to_string()))
+            }
+            Outcome::Nothing(why) => blocked(Blocked::NothingAcceptable(why.to_string())),
+            Outcome::Unordered(why) => blocked(Blocked::Unordered(why.to_string())),
+        }
+    }
+
+    /// The step that brings all sites to `tag`, once its digest is known.
+    fn bring_to(
+        &self,
+        tag: &Tag,
+        running: &Running,
+        selection: &Selection,
+        manifests: &BTreeMap<Tag, ManifestFact>,
+    ) -> (Step, Vec<Tag>) {
+        let digest = match manifests.get(tag) {
+            Some(ManifestFact::Found(digest)) => digest,
+            None => return (Step::Undecided, vec![tag.clone()]),
+            Some(ManifestFact::Unreadable(why)) => {
+                return (Step::Blocked(Blocked::Unreadable(why.clone())), Vec::new());
+            }
+            Some(ManifestFact::Missing | ManifestFact::MissingOnce) => {
+                let why = format!("{tag} is listed, but its manifest is missing");
+                return (Step::Blocked(Blocked::Unreadable(why)), Vec::new());
+            }
+        };
+        if let Some(recorded) = self.recorded_otherwise(tag, digest) {
+            let moved = Blocked::Moved {
+                tag: tag.clone(),
+                recorded,
+                now: digest.clone(),
+            };
+            return (Step::Blocked(moved), Vec::new());
+        }
+        let change = Change {
+            from: running.clone(),
+            tag: tag.clone(),
+            digest: digest.clone(),
+            sites: self.behind(tag, Some(digest)),
+            reason: self.reason(tag, running, selection),
+        };
+        (Step::Change(change), Vec::new())
+    }
+
+    fn reason(&self, tag: &Tag, running: &Running, selection: &Selection) -> String {
+        let of = selection.verdicts.len();
+        let policy = format!("{} in {}", self.policy.order, self.app.file);
+        match running {
+            Running::Split { others, .. } if matches!(selection.outcome, Outcome::UpToDate(_)) => {
+                format!(
+                    "{tag} is what the stage runs and the choice of {policy}; other sites still had {}",
+                    others.join(", ")
+                )
+            }
+            _ => format!("of {of} tags, {tag} is the highest that {policy} accepts"),
+        }
+    }
+
+    /// The sites that don't hold `tag`, and `digest` where they hold one.
+    fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
+        self.sites
+            .iter()
+            .filter(|(_, site)| match site_part(site) {
+                Part::Name => false,
+                Part::Digest => digest.is_some_and(|digest| site.digest().as_ref() != Some(digest)),
+                Part::Whole | Part::Tag => {
+                    site.tag_text() != Some(tag.as_str())
+                        || site
+                            .digest()
+                            .is_some_and(|held| digest.is_some_and(|digest| held != *digest))
+                }
+            })
+            .map(|(reference, _)| *reference)
+            .collect()
+    }
+
+    /// A digest other than `digest` that a site records for `tag`.
+    fn recorded_otherwise(&self, tag: &Tag, digest: &Digest) -> Option<Digest> {
+        self.sites
+            .iter()
+            .filter(|(_, site)| site.tag_text() == Some(tag.as_str()))
+            .filter_map(|(_, site)| site.digest())
+            .find(|recorded| recorded != digest)
+    }
+
+    fn running(&self) -> Running {
+        let mut versions: Vec<RunningVersion> = Vec::new();
+        let mut lone_digest = None;
+        for (_, site) in &self.sites {
+            match site_part(site) {
+                // A name says nothing of what runs.
+                Part::Name => continue,
+                // A digest of its own goes with the tag at another site.
+                Part::Digest => {
+                    lone_digest = Some(site.reference_text());
+                    continue;
+                }
+                Part::Whole | Part::Tag => {}
+            }
+            match site.tag() {
+                Some(tag) => versions.push(RunningVersion {
+                    tag,
+                    digest: site.digest(),
+                }),
+                None => return Running::Unordered(site.reference_text()),
+            }
+        }
+        if versions.is_empty() {
+            return lone_digest.map_or(Running::Nothing, Running::Unordered);
+        }
+        match policy::highest(self.policy, versions.iter().map(|version| &version.tag)) {
+            Err(tag) => Running::Unordered(tag.to_string()),
+            Ok(None) => Running::Nothing,
+            Ok(Some(tag)) => {
+                let tag = tag.clone();
+                Self::split(tag, versions)
+            }
+        }
+    }
+
+    fn split(highest: Tag, versions: Vec<RunningVersion>) -> Running {
+        let (top, rest): (Vec<_>, Vec<_>) = versions
+            .into_iter()
+            .partition(|version| version.tag == highest);
+        let digest = top.iter().find_map(|version| version.digest.clone());
+        let highest = RunningVersion {
+            tag: highest,
+            digest,
+        };
+        if rest.is_empty() {
+            return Running::One(highest);
+        }
+        let mut others: Vec<String> = rest.iter().map(|version| version.tag.to_string()).collect();
+        others.sort();
+        others.dedup();
+        Running::Split { highest, others }
+    }
+}
+
+/// Which part of a reference a site's own scalar holds.
+fn site_part(site: &Site) -> Part {
+    site.marker
+        .as_ref()
+        .map_or(Part::Whole, |marker| marker.part())
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::One(version)
+            | Self::Split {
+                highest: version, ..
+            } => {
+                let version = crate::image::Version {
+                    tag: Some(&version.tag),
+                    digest: version.digest.as_ref(),
+                };
+                write!(f, "{version}")
+            }
+            Self::Unordered(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

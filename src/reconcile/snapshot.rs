@@ -1,0 +1,295 @@
+//! A config repo at one commit: its apps, its indexed files, and who owns which site.
+//!
+//! Invariant: a snapshot depends on the bytes of one commit and the limits of the service's
+//! configuration alone, so it is reused for as long as the branch doesn't move. Indexes are kept by
+//! blob id and format: a commit that changes one file costs the parsing of one file.
+//!
+//! Blocking; it asks no registry.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use memchr::memmem;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, App, Apps, PoliciesEntry, PolicyFile};
+use crate::diag::Diagnostic;
+use crate::git::BlobId;
+use crate::image::Image;
+use crate::manifest::{self, FileIndex, Format};
+use crate::reconcile::claims::{self, Claims, IndexedFile};
+use crate::reconcile::source::{Contents, Error, Files, Source, SourceFile};
+
+/// Indexes by content and format.
+pub type IndexCache = HashMap<(BlobId, Format), Arc<FileIndex>>;
+
+/// A config repo at one commit.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The valid apps.
+    pub apps: Vec<App>,
+    /// The files with sites, markers or problems.
+    pub files: Vec<IndexedFile>,
+    /// Who owns what.
+    pub claims: Claims,
+    /// Everything that is wrong or left out, by file and place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Snapshot {
+    /// Takes a snapshot of `source`.
+    ///
+    /// # Errors
+    /// When the source can't be read.
+    pub fn take(
+        source: Source<'_>,
+        policies: &[PoliciesEntry],
+        cache: &mut IndexCache,
+    ) -> Result<Self, Error> {
+        let Files { files, skipped } = source.files()?;
+        let contents = source.contents()?;
+        let (policy_files, manifests) = sort_out(files, policies);
+        let Apps {
+            apps,
+            mut diagnostics,
+            ..
+        } = read_apps(&contents, policies, &policy_files)?;
+        index_missing(source, &manifests, cache)?;
+        let files = indexed(manifests, cache);
+        let mut claims = claims::claim(&apps, policies, &files);
+        let reached = |path: &str| {
+            let mut stages = apps.iter().flat_map(|app| &app.stages);
+            stages.any(|stage| stage.paths.matches(path))
+        };
+        diagnostics.extend(skipped.into_iter().filter(|skipped| reached(&skipped.file)));
+        diagnostics.extend(problems(&apps, &files, &contents, reached)?);
+        diagnostics.append(&mut claims.diagnostics);
+        Ok(Self {
+            apps,
+            files,
+            claims,
+            diagnostics,
+        })
+    }
+}
+
+/// Unreadable files and markers that say nothing, where a stage would reach them.
+fn problems(
+    apps: &[App],
+    files: &[IndexedFile],
+    contents: &Contents,
+    reached: impl Fn(&str) -> bool,
+) -> Result<Vec<Diagnostic>, Error> {
+    let needles = Needles::of(apps);
+    let mut told = Vec::new();
+    for file in files {
+        for note in &file.index.notes {
+            told.push(Diagnostic::warning(&file.path, &note.reason).at_bare(note.position));
+        }
+        let Some(problem) = file.index.problem.as_ref().filter(|_| reached(&file.path)) else {
+            continue;
+        };
+        let bytes = contents.read(&file.path, file.blob, manifest::MAX_BYTES as u64)?;
+        let reason = format!("not read, so nothing in it is updated: {}", problem.reason);
+        match bytes {
+            Some(bytes) if needles.found_in(&bytes) => {
+                told.push(Diagnostic::error(&file.path, reason).at_bare(problem.position));
+            }
+            Some(_) => {}
+            // Too large to be searched, so nobody knows whether it matters.
+            None => told.push(Diagnostic::warning(&file.path, reason).at_bare(problem.position)),
+        }
+    }
+    Ok(told)
+}
+
+/// What makes an unreadable file worth telling: a watched image's name, or a marker.
+struct Needles(Vec<memmem::Finder<'static>>);
+
+impl Needles {
+    fn of(apps: &[App]) -> Self {
+        let images: HashSet<&Image> = apps.iter().map(|app| &app.image).collect();
+        let names = images
+            .into_iter()
+            .map(|image| image.repository().trim_start_matches("library/"));
+        Self(
+            names
+                .chain(["$imagepolicy", "tagwright:"])
+                .map(|needle| memmem::Finder::new(needle.as_bytes()).into_owned())
+                .collect(),
+        )
+    }
+
+    fn found_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|finder| finder.find(bytes).is_some())
+    }
+}
+
+/// Splits the files into those of policies folders and the manifests that are scanned.
+fn sort_out(
+    files: Vec<SourceFile>,
+    policies: &[PoliciesEntry],
+) -> (Vec<SourceFile>, Vec<(SourceFile, Format)>) {
+    let mut policy_files = Vec::new();
+    let mut manifests = Vec::new();
+    for file in files {
+        if policies.iter().any(|entry| entry.path.contains(&file.path)) {
+            policy_files.push(file);
+        } else if !never_scanned(&file.path)
+            && let Some(format) = manifest::format_of(&file.path)
+        {
+            manifests.push((file, format));
+        }
+    }
+    (policy_files, manifests)
+}
+
+/// Files that may name images but aren't what a sync agent deploys: decisions, Git's and the forges'
+/// own files, and CI.
+fn never_scanned(path: &str) -> bool {
+    path.starts_with(".tagwright/")
+        || path.starts_with(".gitlab-ci")
+        || path.split('/').any(|part| part.starts_with(".git"))
+}
+
+fn read_apps(
+    contents: &Contents,
+    policies: &[PoliciesEntry],
+    files: &[SourceFile],
+) -> Result<Apps, Error> {
+    let mut texts = Vec::new();
+    let mut unreadable = Vec::new();
+    for file in files {
+        match contents.policy(file)? {
+            Ok(text) => texts.push((file, text, file.blob.to_string())),
+            Err(diagnostic) => unreadable.push(diagnostic),
+        }
+    }
+    let of_entry = |entry: &PoliciesEntry| -> Vec<PolicyFile<'_>> {
+        texts
+            .iter()
+            .filter(|(file, ..)| entry.path.contains(&file.path))
+            .map(|(file, text, blob)| PolicyFile {
+                path: &file.path,
+                text,
+                blob,
+            })
+            .collect()
+    };
+    let by_entry: Vec<Vec<PolicyFile<'_>>> = policies.iter().map(of_entry).collect();
+    let entries: Vec<(&PoliciesEntry, &[PolicyFile<'_>])> = policies
+        .iter()
+        .zip(by_entry.iter().map(Vec::as_slice))
+        .collect();
+    let mut apps = config::all(&entries);
+    apps.diagnostics.extend(unreadable);
+    Ok(apps)
+}
+
+/// Indexes what the cache lacks, on all cores.
+fn index_missing(
+    source: Source<'_>,
+    manifests: &[(SourceFile, Format)],
+    cache: &mut IndexCache,
+) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    let missing: Vec<&(SourceFile, Format)> = manifests
+        .iter()
+        .filter(|(file, format)| {
+            let key = (file.blob, *format);
+            !cache.contains_key(&key) && seen.insert(key)
+        })
+        .collect();
+    /// Fewer files than this are indexed sooner than a thread starts.
+    const WORTH_A_THREAD: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = missing.len().div_ceil(cores).max(WORTH_A_THREAD);
+    let chunks = missing
+        .chunks(share)
+        .map(|chunk| Ok((chunk, source.contents()?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let found = std::thread::scope(|scope| {
+        let workers: Vec<_> = chunks
+            .into_iter()
+            .map(|(chunk, contents)| scope.spawn(move || index_chunk(&contents, chunk)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect::<Result<Vec<_>, Error>>()
+    })?;
+    cache.extend(found.into_iter().flatten());
+    Ok(())
+}
+
+type Indexed = ((BlobId, Format), Arc<FileIndex>);
+
+fn index_chunk(
+    contents: &Contents,
+    chunk: &[&(SourceFile, Format)],
+) -> Result<Vec<Indexed>, Error> {
+    let mut found = Vec::with_capacity(chunk.len());
+    for (file, format) in chunk {
+        let index = match contents.read(&file.path, file.blob, manifest::MAX_BYTES as u64)? {
+            Some(bytes) => manifest::index(*format, &bytes),
+            None => manifest::index_of_too_large(),
+        };
+        found.push(((file.blob, *format), Arc::new(index)));
+    }
+    Ok(found)
+}
+
+/// Joins files with their indexes, leaving out files that hold nothing, and drops indexes that no
+/// file has any more.
+fn indexed(manifests: Vec<(SourceFile, Format)>, cache: &mut IndexCache) -> Vec<IndexedFile> {
+    let present: HashSet<(BlobId, Format)> = manifests
+        .iter()
+        .map(|(file, format)| (file.blob, *format))
+        .collect();
+    cache.retain(|key, _| present.contains(key));
+    manifests
+        .into_iter()
+        .filter_map(|(file, format)| {
+            let index = cache.get(&(file.blob, format))?;
+            let empty = index.sites.is_empty() && index.notes.is_empty() && index.problem.is_none();
+            (!empty).then(|| IndexedFile {
+                path: file.path,
+                blob: file.blob,
+                format,
+                index: Arc::clone(index),
+            })
+        })
+        .collect()
+}
+
+/// An index as it is kept on disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Packed {
+    blob: BlobId,
+    format: Format,
+    index: FileIndex,
+}
+
+/// The indexes as they are kept on disk.
+pub fn pack(cache: &IndexCache) -> Vec<Packed> {
+    cache
+        .iter()
+        .map(|((blob, format), index)| Packed {
+            blob: *blob,
+            format: *format,
+            index: FileIndex::clone(index),
+        })
+        .collect()
+}
+
+/// The indexes from what was kept on disk.
+pub fn unpack(packed: Vec<Packed>) -> IndexCache {
+    packed
+        .into_iter()
+        .map(|packed| ((packed.blob, packed.format), Arc::new(packed.index)))
+        .collect()
+}

@@ -1,0 +1,153 @@
+//! The cache on disk: one folder, one owner, nothing in it that Git or a registry could not give
+//! again.
+//!
+//! Invariant: a document is replaced whole by a rename, so `kill -9` leaves the old or the new one;
+//! one of another version or that can't be read is as good as absent. Deleting the folder may delay a
+//! change, never cause one.
+//!
+//! It refuses to be shared: the owner holds a lock file, and a second owner is told so.
+
+use std::fs::{File, TryLockError};
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Why the cache folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder or a file in it can't be made.
+    #[error("the cache folder {} can't be used", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another process owns it.
+    #[error(
+        "the cache folder {} is in use by another tagwright process; give this one its own folder",
+        .0.display()
+    )]
+    Locked(PathBuf),
+}
+
+/// The cache folder, owned or only read.
+#[derive(Debug)]
+pub struct State {
+    folder: PathBuf,
+    /// Held for as long as the folder is owned; the system releases it when the process ends.
+    _lock: Option<File>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document<T> {
+    version: u32,
+    content: T,
+}
+
+impl State {
+    /// Opens `folder` as its owner, creating it if needed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process owns it, [`Error::Folder`] when it can't be made.
+    pub fn own(folder: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Folder {
+            folder: folder.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::create(folder.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                _lock: Some(lock),
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked(folder.to_owned())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The folder of the mirror of `repository`.
+    pub fn mirror(&self, repository: &str) -> PathBuf {
+        self.folder
+            .join("mirrors")
+            .join(format!("{repository}.git"))
+    }
+
+    /// Reads the document `name`, if one of this `version` is there.
+    pub fn load<T: DeserializeOwned>(&self, name: &str, version: u32) -> Option<T> {
+        let path = self.path(name);
+        let file = File::open(&path).ok()?;
+        match serde_json::from_reader::<_, Document<T>>(BufReader::new(file)) {
+            Ok(document) if document.version == version => Some(document.content),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::info!(path = %path.display(), %error, "a cached file is of no use and is made anew");
+                None
+            }
+        }
+    }
+
+    /// Replaces the document `name`.
+    ///
+    /// # Errors
+    /// When the folder can't be written; the old document then remains.
+    pub fn save<T: Serialize>(&self, name: &str, version: u32, content: &T) -> Result<(), Error> {
+        let failed = |source| Error::Folder {
+            folder: self.folder.clone(),
+            source,
+        };
+        let file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        let mut writer = BufWriter::new(file);
+        serde_json::to_writer(&mut writer, &Document { version, content })
+            .map_err(|error| failed(error.into()))?;
+        writer.flush().map_err(failed)?;
+        let file = writer
+            .into_inner()
+            .map_err(|error| failed(error.into_error()))?;
+        // No fsync: after a power cut a torn document is detected when read, and made anew.
+        file.persist(self.path(name))
+            .map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = State::own(folder.path()).unwrap();
+        assert!(matches!(State::own(folder.path()), Err(Error::Locked(_))));
+        drop(first);
+        assert!(State::own(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn another_version_or_a_torn_file_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::own(folder.path()).unwrap();
+        state.save("things", 1, &vec![1, 2]).unwrap();
+        assert_eq!(state.load::<Vec<u8>>("things", 1), Some(vec![1, 2]));
+        assert_eq!(state.load::<Vec<u8>>("things", 2), None);
+        std::fs::write(folder.path().join("things.json"), "{\"version\":1,\"con").unwrap();
+        assert_eq!(state.load::<Vec<u8>>("things", 1), None);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = State::own(&file.join("cache")).unwrap_err();
+        assert!(error.to_string().contains("cache"), "{error}");
+    }
+}
