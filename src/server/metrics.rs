@@ -1,0 +1,232 @@
+//! The service's metrics, in the OpenMetrics text format.
+//!
+//! Invariant: names follow the Prometheus conventions (base units, `_total` for counters), and labels
+//! hold only what the configuration names, so their number is bounded by it.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::diag::Severity;
+use crate::reconcile::plan::Step;
+use crate::reconcile::{Pass, PassResult};
+
+/// Bounds of pass durations, in seconds: an idle pass takes milliseconds, a first one over a slow
+/// network minutes.
+const SECONDS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRepository {
+    repository: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfResult {
+    repository: String,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    repository: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStage {
+    repository: String,
+    app: String,
+    stage: String,
+}
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    passes: Family<OfResult, Counter>,
+    changes: Family<OfStage, Counter>,
+    duration: Family<OfRepository, Histogram, fn() -> Histogram>,
+    last_success: Family<OfRepository, Gauge>,
+    sites: Family<OfRepository, Gauge>,
+    stages: Family<OfState, Gauge>,
+    problems: Family<OfState, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("tagwright"),
+            passes: Family::default(),
+            changes: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            last_success: Family::default(),
+            sites: Family::default(),
+            stages: Family::default(),
+            problems: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running version", build);
+        registry.register(
+            "passes",
+            "Passes over a config repo, by how they ended",
+            self.passes.clone(),
+        );
+        registry.register(
+            "changes",
+            "Changes of a stage that landed on the branch",
+            self.changes.clone(),
+        );
+        registry.register(
+            "pass_duration_seconds",
+            "How long a pass takes",
+            self.duration.clone(),
+        );
+        registry.register(
+            "last_success_timestamp_seconds",
+            "When a pass last ended without an error, in Unix time",
+            self.last_success.clone(),
+        );
+        registry.register(
+            "sites",
+            "Places in the config repo that apps manage",
+            self.sites.clone(),
+        );
+        registry.register(
+            "stages",
+            "Stages by what the last pass decided",
+            self.stages.clone(),
+        );
+        registry.register(
+            "problems",
+            "Things left out by the last pass, by severity",
+            self.problems.clone(),
+        );
+    }
+
+    /// Counts a pass that ended.
+    pub fn passed(&self, repository: &str, pass: &Pass, took: Duration, unix_seconds: i64) {
+        let of = OfRepository {
+            repository: repository.to_owned(),
+        };
+        self.count(repository, result_word(&pass.result), took);
+        self.last_success.get_or_create(&of).set(unix_seconds);
+        let claims = &pass.observation.snapshot.claims;
+        let sites: usize = claims.stages.values().map(Vec::len).sum();
+        self.sites.get_or_create(&of).set(whole(sites));
+        self.count_stages(repository, pass);
+        self.count_problems(repository, pass);
+        if let PassResult::Landed(_) = pass.result {
+            for commit in &pass.observation.preparation.commits {
+                self.changes
+                    .get_or_create(&OfStage {
+                        repository: repository.to_owned(),
+                        app: commit.app.clone(),
+                        stage: commit.stage.clone(),
+                    })
+                    .inc();
+            }
+        }
+    }
+
+    /// Counts a pass that could not be made.
+    pub fn failed(&self, repository: &str, took: Duration) {
+        self.count(repository, "error", took);
+    }
+
+    fn count(&self, repository: &str, result: &'static str, took: Duration) {
+        self.passes
+            .get_or_create(&OfResult {
+                repository: repository.to_owned(),
+                result,
+            })
+            .inc();
+        self.duration
+            .get_or_create(&OfRepository {
+                repository: repository.to_owned(),
+            })
+            .observe(took.as_secs_f64());
+    }
+
+    fn count_stages(&self, repository: &str, pass: &Pass) {
+        for state in ["up_to_date", "changing", "waiting", "failed"] {
+            let matching = pass
+                .observation
+                .plan
+                .stages
+                .iter()
+                .filter(|stage| state_word(&stage.step) == state)
+                .count();
+            self.stages
+                .get_or_create(&OfState {
+                    repository: repository.to_owned(),
+                    state,
+                })
+                .set(whole(matching));
+        }
+    }
+
+    fn count_problems(&self, repository: &str, pass: &Pass) {
+        let all = || {
+            pass.observation
+                .snapshot
+                .diagnostics
+                .iter()
+                .chain(&pass.observation.preparation.refused)
+        };
+        for (state, severity) in [("error", Severity::Error), ("warning", Severity::Warning)] {
+            let count = all().filter(|d| d.severity == severity).count();
+            self.problems
+                .get_or_create(&OfState {
+                    repository: repository.to_owned(),
+                    state,
+                })
+                .set(whole(count));
+        }
+    }
+
+    /// All metrics as text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The word for how a pass ended, as metrics and logs say it.
+pub fn result_word(result: &PassResult) -> &'static str {
+    match result {
+        PassResult::Nothing => "nothing",
+        PassResult::Landed(_) => "landed",
+        PassResult::Off => "off",
+        PassResult::Refused(_) => "refused",
+    }
+}
+
+fn state_word(step: &Step) -> &'static str {
+    match step {
+        Step::UpToDate => "up_to_date",
+        Step::Change(_) => "changing",
+        Step::Undecided => "waiting",
+        Step::Blocked(blocked) if blocked.is_failure() => "failed",
+        Step::Blocked(_) => "waiting",
+    }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
