@@ -1,5 +1,6 @@
 //! Newest acceptable image, committed to Git, with a reason for every decision.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;

@@ -1,0 +1,113 @@
+//! The command line: what can be typed, and one thin file per command.
+//!
+//! Invariant: results go to stdout, everything else to stderr; with `-o json` stdout holds one object.
+//! Commands return how they ended ([`output::Exit`]); errors are printed in one place, `main`.
+
+pub mod check;
+pub mod demo;
+pub mod diff;
+pub mod explain;
+pub mod images;
+pub mod output;
+pub mod plan;
+pub mod schema;
+pub mod select;
+pub mod serve;
+pub mod service;
+pub mod set;
+pub mod sync;
+pub mod view;
+pub mod walk;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use output::{Color, Exit, Format, Output};
+
+/// Newest acceptable image, committed to Git, with a reason for every decision
+#[derive(Debug, Parser)]
+#[command(name = "tagwright", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// The service's configuration [default: tagwright.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "TAGWRIGHT_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// Whether text is coloured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub enum Command {
+    /// Shows the whole job on this machine, with nothing installed and nothing left behind
+    Demo(demo::Demo),
+    /// Runs the service: polls, plans, commits, until it is told to stop
+    Serve(serve::Serve),
+    /// Makes one pass over every config repo and exits
+    Sync(sync::Sync),
+    /// Prints what `sync` would do, with reasons and a diff; touches nothing
+    Plan(plan::Plan),
+    /// Prints every tag of an app with its verdict, and what each stage runs and waits for
+    Explain(explain::Explain),
+    /// Checks the configuration, the app files, and what they make of a working tree
+    Check(check::Check),
+    /// Tries a policy on tags from stdin, without any registry
+    Select(select::Select),
+    /// Writes references to files in place, changing no other byte
+    Set(set::Set),
+    /// Lists every place where an image is written
+    Images(images::Images),
+    /// Prints the JSON Schema of the configuration files, for editors
+    Schema(schema::Schema),
+    /// Prints a shell's completions
+    Completions(schema::Completions),
+    /// Writes man pages
+    Man(schema::Man),
+}
+
+impl Cli {
+    /// Whether the command runs as a service, whose log tells what it does.
+    pub fn is_service(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// When the command can't do its work at all.
+pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let output = Output::new(cli.output, cli.color);
+    let config = cli.config.as_deref();
+    match &cli.command {
+        Command::Demo(arguments) => block_on(demo::run(arguments, output)),
+        Command::Serve(arguments) => block_on(serve::run(arguments, config, output)),
+        Command::Sync(arguments) => block_on(sync::run(arguments, config, output)),
+        Command::Plan(arguments) => block_on(plan::run(arguments, config, output)),
+        Command::Explain(arguments) => block_on(explain::run(arguments, config, output)),
+        Command::Check(arguments) => check::run(arguments, config, output),
+        Command::Select(arguments) => select::run(arguments, output),
+        Command::Set(arguments) => set::run(arguments, output),
+        Command::Images(arguments) => images::run(arguments, output),
+        Command::Schema(arguments) => Ok(schema::schema(arguments, output)),
+        Command::Completions(arguments) => Ok(schema::completions(arguments, output)),
+        Command::Man(arguments) => schema::man(arguments, output),
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't be set up")?
+        .block_on(work)
+}

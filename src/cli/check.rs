@@ -1,0 +1,217 @@
+//! `check [PATH]`: everything that is wrong or left out, found without any registry.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::output::{Exit, Output, has_errors};
+use crate::cli::service;
+use crate::config::{self, FolderPath, PoliciesEntry};
+use crate::diag::{Diagnostic, Severity};
+use crate::reconcile::snapshot::{IndexCache, Snapshot};
+use crate::reconcile::source::Source;
+
+/// Checks the configuration, the app files, and what they make of a working tree
+///
+/// Reads the service's configuration if there is one (--config, else PATH/tagwright.yaml, else
+/// ./tagwright.yaml), and the app files and manifests under PATH. Asks no registry.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The working tree of a config repo
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// The config repo that PATH is a tree of, where the configuration has several
+    #[arg(long, value_name = "NAME")]
+    repository: Option<String>,
+    /// A policies folder in PATH, where there is no configuration
+    #[arg(long, value_name = "DIR", default_value = "policies/")]
+    policies: String,
+    /// Exit with 1 on warnings
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    diagnostics: Vec<Diagnostic>,
+    apps: usize,
+    sites: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file or folder can't be read.
+pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
+    let mut diagnostics = Vec::new();
+    let entries = entries(arguments, config, &mut diagnostics)?;
+    let mut report = Report {
+        diagnostics,
+        apps: 0,
+        sites: 0,
+    };
+    if let Some(entries) = entries {
+        let source = Source::Folder(&arguments.path);
+        let snapshot = Snapshot::take(source, &entries, &mut IndexCache::new())?;
+        report.apps = snapshot.apps.len();
+        report.sites = snapshot.claims.stages.values().map(Vec::len).sum();
+        let found = snapshot
+            .diagnostics
+            .iter()
+            .cloned()
+            .chain(siteless(&snapshot))
+            .chain(unmanaged(&snapshot));
+        report
+            .diagnostics
+            .extend(found.map(|diagnostic| with_source(diagnostic, &arguments.path)));
+    }
+    report
+        .diagnostics
+        .sort_by(|a, b| (&a.file, a.position, &a.message).cmp(&(&b.file, b.position, &b.message)));
+    if output.is_json() {
+        output.json(&report);
+    } else {
+        print(&report, output);
+    }
+    let warned = report
+        .diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Warning);
+    Ok(if has_errors(&report.diagnostics) {
+        Exit::Invalid
+    } else if arguments.strict && warned {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+/// The policies entries that hold for the tree; `None` if the configuration can't be used.
+fn entries(
+    arguments: &Check,
+    config: Option<&Path>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> anyhow::Result<Option<Vec<PoliciesEntry>>> {
+    let Some(path) = find_config(arguments, config) else {
+        let folder: FolderPath = arguments
+            .policies
+            .parse()
+            .with_context(|| format!("`--policies {}`", arguments.policies))?;
+        return Ok(Some(vec![PoliciesEntry::unlimited(folder)]));
+    };
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("the configuration {} can't be read", path.display()))?;
+    let loaded = config::service(&path.display().to_string(), &text);
+    diagnostics.extend(loaded.diagnostics);
+    let Some(service) = loaded.value else {
+        return Ok(None);
+    };
+    let named = |name: &str| {
+        let wanted = arguments.repository.as_deref();
+        wanted.is_none_or(|wanted| wanted == name)
+    };
+    let mut matching = service
+        .repositories
+        .into_iter()
+        .filter(|repository| named(repository.name.as_str()));
+    let Some(repository) = matching.next() else {
+        anyhow::bail!(
+            "no config repo is named `{}`",
+            arguments.repository.as_deref().unwrap_or_default()
+        );
+    };
+    anyhow::ensure!(
+        matching.next().is_none(),
+        "the configuration has several config repos: name the one of this tree with --repository"
+    );
+    Ok(Some(repository.policies))
+}
+
+fn find_config(arguments: &Check, config: Option<&Path>) -> Option<PathBuf> {
+    if let Some(named) = config {
+        return Some(named.to_owned());
+    }
+    let beside = arguments.path.join(service::DEFAULT_CONFIG);
+    [beside, PathBuf::from(service::DEFAULT_CONFIG)]
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+/// Stages that no site belongs to.
+fn siteless(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    snapshot
+        .claims
+        .stages
+        .iter()
+        .filter(|(_, sites)| sites.is_empty())
+        .map(|(key, _)| {
+            let app = &snapshot.apps[key.app];
+            let stage = &app.stages[key.stage];
+            Diagnostic::error(
+                &app.file,
+                format!(
+                    "no site for the stage `{}`: no file under {} names {}",
+                    stage.name,
+                    stage.paths.include().written().join(", "),
+                    app.image
+                ),
+            )
+            .hint("correct `paths` or `image`, or mark a site with `# tagwright: APP`")
+        })
+        .collect()
+}
+
+/// Images that nobody manages, one diagnostic each, at their first site.
+fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut seen = std::collections::BTreeMap::new();
+    for reference in &snapshot.claims.unmanaged {
+        let file = &snapshot.files[reference.file];
+        let site = &file.index.sites[reference.site];
+        if let Some(image) = site.image() {
+            let entry = seen.entry(image).or_insert((file, site, 0_usize));
+            entry.2 += 1;
+        }
+    }
+    seen.into_iter()
+        .map(|(image, (file, site, count))| {
+            let others = match count {
+                1 => String::new(),
+                _ => format!(", here and at {} other places", count - 1),
+            };
+            Diagnostic::warning(&file.path, format!("nobody manages {image}{others}"))
+                .at_bare(site.position)
+                .hint("add an app file for it, or `# tagwright: ignore` at the site")
+        })
+        .collect()
+}
+
+/// Adds the source line to a diagnostic about a file of the tree.
+fn with_source(diagnostic: Diagnostic, root: &Path) -> Diagnostic {
+    let Some(position) = diagnostic.position else {
+        return diagnostic;
+    };
+    match std::fs::read_to_string(root.join(&diagnostic.file)) {
+        Ok(text) => diagnostic.at_position(&text, position),
+        Err(_) => diagnostic,
+    }
+}
+
+fn print(report: &Report, output: Output) {
+    for diagnostic in &report.diagnostics {
+        output.line(diagnostic.render(output.color()));
+        output.line("");
+    }
+    let count = |severity| {
+        let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+        report.diagnostics.iter().filter(of).count()
+    };
+    output.note(format!(
+        "{} apps manage {} sites; {} errors, {} warnings",
+        report.apps,
+        report.sites,
+        count(Severity::Error),
+        count(Severity::Warning)
+    ));
+}

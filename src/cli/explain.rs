@@ -1,0 +1,275 @@
+//! `explain APP`: every tag with its verdict, and what each stage runs and waits for.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::output::{Exit, Output};
+use crate::cli::service::{self, Workplace};
+use crate::cli::view::StageView;
+use crate::clock::Clock;
+use crate::diag::{Diagnostic, Position};
+use crate::image::Tag;
+use crate::policy::Verdict;
+use crate::reconcile::plan::{Blocked, StagePlan, Step};
+use crate::reconcile::{Freshness, Observation, Reconciler};
+
+/// Prints every tag of an app with its verdict, and what each stage runs and waits for
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The app
+    app: String,
+    /// Only this stage
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
+    /// How many tags to print per stage, the best first; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    tags: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanation {
+    app: String,
+    file: String,
+    policy: String,
+    stages: Vec<StageExplanation>,
+    problems: Vec<Diagnostic>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StageExplanation {
+    #[serde(flatten)]
+    stage: StageView,
+    places: Vec<Place>,
+    /// Acceptable tags that are the very image that runs under a tag that can't be ordered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    same_digest: Vec<String>,
+    verdicts: Vec<TagRow>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    file: String,
+    #[serde(flatten)]
+    position: Position,
+    reference: String,
+}
+
+#[derive(Serialize)]
+struct TagRow {
+    tag: String,
+    verdict: Verdict,
+    reason: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration can't be read, a config repo can't be fetched, or no app has the name.
+pub async fn run(
+    arguments: &Explain,
+    config: Option<&Path>,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let Some(service) = service::load(config, output)? else {
+        return Ok(Exit::Invalid);
+    };
+    let workplace = Workplace::open(&service)?;
+    let mut reconcilers = service::reconcilers(&service, &workplace.state, &Clock::system())?;
+    for reconciler in &mut reconcilers {
+        let name = reconciler.repository().name.clone();
+        let observation = reconciler
+            .observe(Freshness::Anew)
+            .await
+            .with_context(|| format!("config repo `{name}` can't be planned"))?;
+        let apps = &observation.snapshot.apps;
+        let Some(app) = apps
+            .iter()
+            .position(|app| app.name.as_str() == arguments.app)
+        else {
+            continue;
+        };
+        let explanation = explain(arguments, app, reconciler, &observation).await;
+        anyhow::ensure!(
+            !explanation.stages.is_empty(),
+            "`{}` has no stage `{}`",
+            arguments.app,
+            arguments.stage.as_deref().unwrap_or_default()
+        );
+        if output.is_json() {
+            output.json(&explanation);
+        } else {
+            print(&explanation, arguments.tags, output);
+        }
+        return Ok(Exit::Done);
+    }
+    anyhow::bail!(
+        "no config repo has a valid app named `{}`; `tagwright check` tells what is wrong with app files",
+        arguments.app
+    )
+}
+
+async fn explain(
+    arguments: &Explain,
+    app: usize,
+    reconciler: &mut Reconciler,
+    observation: &Observation,
+) -> Explanation {
+    let declared = &observation.snapshot.apps[app];
+    let mut stages = Vec::new();
+    for plan in &observation.plan.stages {
+        let name = declared.stages[plan.key.stage.min(declared.stages.len() - 1)]
+            .name
+            .as_str();
+        let wanted = arguments.stage.as_deref().is_none_or(|stage| stage == name);
+        if plan.key.app == app && wanted {
+            let same_digest = same_digest(reconciler, observation, plan).await;
+            stages.push(stage(observation, plan, same_digest));
+        }
+    }
+    let file = &declared.file;
+    let places: Vec<&str> = stages
+        .iter()
+        .flat_map(|stage| stage.places.iter().map(|place| place.file.as_str()))
+        .collect();
+    let problems = observation
+        .snapshot
+        .diagnostics
+        .iter()
+        .chain(&observation.preparation.refused)
+        .filter(|problem| problem.file == *file || places.contains(&problem.file.as_str()))
+        .cloned()
+        .collect();
+    Explanation {
+        app: declared.name.to_string(),
+        file: file.clone(),
+        policy: declared.policy.order.to_string(),
+        stages,
+        problems,
+    }
+}
+
+fn stage(observation: &Observation, plan: &StagePlan, same_digest: Vec<Tag>) -> StageExplanation {
+    let places = plan
+        .sites
+        .iter()
+        .map(|reference| {
+            let file = &observation.snapshot.files[reference.file];
+            let site = &file.index.sites[reference.site];
+            Place {
+                file: file.path.clone(),
+                position: site.position,
+                reference: site.reference_text(),
+            }
+        })
+        .collect();
+    let verdicts = plan
+        .selection
+        .iter()
+        .flat_map(|selection| &selection.verdicts)
+        .map(|verdict| TagRow {
+            tag: verdict.tag.to_string(),
+            verdict: verdict.verdict,
+            reason: verdict.reason.to_string(),
+        })
+        .collect();
+    StageExplanation {
+        stage: StageView::of(observation, plan),
+        places,
+        same_digest: same_digest.iter().map(ToString::to_string).collect(),
+        verdicts,
+    }
+}
+
+/// For a stage whose tag can't be ordered: the acceptable tags that are the same image.
+async fn same_digest(
+    reconciler: &mut Reconciler,
+    observation: &Observation,
+    plan: &StagePlan,
+) -> Vec<Tag> {
+    /// Candidates looked up, the best first: a floating tag points at one of the newest.
+    const LOOKED_UP: usize = 20;
+    let (Step::Blocked(Blocked::Unordered(_)), Some(selection)) = (&plan.step, &plan.selection)
+    else {
+        return Vec::new();
+    };
+    let sites = &observation.snapshot.files;
+    let Some(current) = plan
+        .sites
+        .iter()
+        .find_map(|reference| sites[reference.file].index.sites[reference.site].tag())
+    else {
+        return Vec::new();
+    };
+    let candidates: Vec<Tag> = selection
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.verdict != Verdict::Rejected)
+        .map(|verdict| verdict.tag.clone())
+        .take(LOOKED_UP)
+        .collect();
+    let app = &observation.snapshot.apps[plan.key.app];
+    reconciler.same_digest(app, &current, candidates).await
+}
+
+fn print(explanation: &Explanation, limit: usize, output: Output) {
+    output.line(format!(
+        "{}  {} ({})",
+        output.paint("1", &explanation.app),
+        explanation.policy,
+        explanation.file
+    ));
+    for explained in &explanation.stages {
+        let stage = &explained.stage;
+        output.line("");
+        output.line(format!(
+            "{}  runs {}: {}",
+            output.paint("1", &stage.stage),
+            stage.current.as_deref().unwrap_or("nothing"),
+            stage.reason
+        ));
+        if !stage.split.is_empty() {
+            output.line(format!(
+                "  split: other sites have {}",
+                stage.split.join(", ")
+            ));
+        }
+        if !explained.same_digest.is_empty() {
+            output.line(format!(
+                "  the same image as {}: write that tag, or set `unordered: replace`",
+                explained.same_digest.join(", ")
+            ));
+        }
+        for place in &explained.places {
+            output.line(format!(
+                "  {}:{}  {}",
+                place.file, place.position, place.reference
+            ));
+        }
+        print_verdicts(&explained.verdicts, limit, output);
+    }
+    output.diagnostics(&explanation.problems);
+}
+
+fn print_verdicts(verdicts: &[TagRow], limit: usize, output: Output) {
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let shown = || verdicts.iter().take(limit);
+    let width = shown().map(|row| row.tag.len()).max().unwrap_or(0);
+    for row in shown() {
+        let (word, style) = match row.verdict {
+            Verdict::Selected => ("selected", "32"),
+            Verdict::Acceptable => ("acceptable", "36"),
+            Verdict::Rejected => ("rejected", "2"),
+        };
+        let word = output.paint(style, &format!("{word:<10}"));
+        output.line(format!("    {word}  {:<width$}  {}", row.tag, row.reason));
+    }
+    let more = verdicts.len().saturating_sub(limit);
+    if more > 0 {
+        output.line(format!("    and {more} more (--tags 0 prints all)"));
+    }
+}

@@ -1,0 +1,107 @@
+//! `images PATH`: every site found, with its place, kind and reference.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::output::{Exit, Output};
+use crate::cli::walk;
+use crate::diag::{Diagnostic, Position};
+use crate::manifest::{self, SiteKind};
+
+/// Lists every place where an image is written
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Files or folders to look into
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    sites: Vec<Place>,
+    problems: Vec<Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    file: String,
+    #[serde(flatten)]
+    position: Position,
+    kind: SiteKind,
+    reference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ignored: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a path can't be read.
+pub fn run(arguments: &Images, output: Output) -> anyhow::Result<Exit> {
+    let files = walk::files(&arguments.paths)?;
+    let looked = walk::each(&files, |file, bytes| Ok(look(file, &bytes)))?;
+    let mut listed = Listed {
+        sites: Vec::new(),
+        problems: Vec::new(),
+    };
+    for (places, problems) in looked {
+        listed.sites.extend(places);
+        listed.problems.extend(problems);
+    }
+    if output.is_json() {
+        output.json(&listed);
+    } else {
+        print(&listed, output);
+    }
+    Ok(Exit::Done)
+}
+
+fn look(file: &walk::Found, bytes: &[u8]) -> (Vec<Place>, Vec<Diagnostic>) {
+    let index = manifest::index(file.format, bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let places = index
+        .sites
+        .iter()
+        .map(|site| Place {
+            file: file.shown(),
+            position: site.position,
+            kind: site.kind,
+            reference: site.reference_text(),
+            marker: site.marker.as_ref().map(ToString::to_string),
+            ignored: site.ignored || index.ignored,
+        })
+        .collect();
+    let notes = index.notes.iter().map(|note| {
+        Diagnostic::warning(file.shown(), &note.reason).at_position(&text, note.position)
+    });
+    let problem = index.problem.iter().map(|problem| {
+        Diagnostic::error(file.shown(), &problem.reason).at_position(&text, problem.position)
+    });
+    (places, notes.chain(problem).collect())
+}
+
+fn print(listed: &Listed, output: Output) {
+    let mut text = String::new();
+    for place in &listed.sites {
+        let extra = match (&place.marker, place.ignored) {
+            (_, true) => "  (ignored)".to_owned(),
+            (Some(marker), false) => format!("  (marker {marker})"),
+            (None, false) => String::new(),
+        };
+        text.push_str(&format!(
+            "{}:{}: {:<10}  {}{extra}\n",
+            place.file,
+            place.position,
+            place.kind.to_string(),
+            place.reference
+        ));
+    }
+    output.raw(text);
+    output.diagnostics(&listed.problems);
+    let count = listed.sites.len();
+    output.note(format!("{count} site{}", if count == 1 { "" } else { "s" }));
+}

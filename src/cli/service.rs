@@ -1,0 +1,93 @@
+//! What the commands that need the service's configuration share: loading it, its cache folder, and
+//! its reconcilers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::cli::output::Output;
+use crate::clock::Clock;
+use crate::config::{self, Service};
+use crate::driver;
+use crate::reconcile::Reconciler;
+use crate::state::{self, State};
+
+/// The configuration file where none is named.
+pub const DEFAULT_CONFIG: &str = "tagwright.yaml";
+
+/// Loads the configuration, printing everything that is wrong with it; `None` if it can't be used.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn load(path: Option<&Path>, output: Output) -> anyhow::Result<Option<Service>> {
+    let path = path.unwrap_or(Path::new(DEFAULT_CONFIG));
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "the configuration {} can't be read (name another with --config)",
+            path.display()
+        )
+    })?;
+    let loaded = config::service(&path.display().to_string(), &text);
+    output.diagnostics(&loaded.diagnostics);
+    Ok(loaded.value)
+}
+
+/// The cache folder: as configured, else where the user's caches are.
+pub fn cache_folder(service: &Service) -> PathBuf {
+    if let Some(folder) = &service.cache {
+        return folder.clone();
+    }
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(caches) = home("XDG_CACHE_HOME") {
+        return PathBuf::from(caches).join("tagwright");
+    }
+    match home("HOME") {
+        Some(home) => PathBuf::from(home).join(".cache/tagwright"),
+        None => PathBuf::from("/var/cache/tagwright"),
+    }
+}
+
+/// A cache to work in, which may be one of this process alone.
+#[derive(Debug)]
+pub struct Workplace {
+    /// The cache.
+    pub state: State,
+    /// A folder that goes when the process does.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Workplace {
+    /// The service's cache, or a private one while a running service owns it.
+    ///
+    /// # Errors
+    /// When no folder can be made.
+    pub fn open(service: &Service) -> anyhow::Result<Self> {
+        match State::own(&cache_folder(service)) {
+            Ok(state) => Ok(Self {
+                state,
+                _temporary: None,
+            }),
+            Err(state::Error::Locked(folder)) => {
+                tracing::info!(folder = %folder.display(), "a running service owns the cache; working in a private one");
+                let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
+                Ok(Self {
+                    state: State::own(temporary.path())?,
+                    _temporary: Some(temporary),
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The reconcilers of all config repos.
+///
+/// # Errors
+/// When a mirror or the registry client can't be set up.
+pub fn reconcilers(
+    service: &Service,
+    state: &State,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Reconciler>> {
+    Ok(driver::reconcilers(service, state, clock)?)
+}

@@ -1,0 +1,326 @@
+//! `set IMAGE=REFERENCE… PATH…`: writes exactly a reference to every site of an image, in place.
+//!
+//! Invariant: a file is replaced whole by a rename, with its permissions kept, and only if every byte
+//! outside the edited scalars is the same. What can't be written is printed with its place and reason.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::diff;
+use crate::cli::output::{Exit, Output};
+use crate::cli::walk::{self, Found};
+use crate::diag::{Diagnostic, Position};
+use crate::image::{Image, Reference};
+use crate::manifest::{self, Change, DigestRule, FileIndex, Marker, Site, Target};
+
+/// Writes references to files in place, changing no other byte
+///
+/// Every site of IMAGE gets exactly REFERENCE's tag and digest. A digest that REFERENCE lacks is
+/// removed from the scalar; where it has a key of its own the site is refused. A site keeps its
+/// spelling of the name unless REFERENCE names another image.
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Assignments such as ghcr.io/acme/shop=ghcr.io/acme/shop:2.0.0, and files or folders
+    #[arg(required = true, value_name = "IMAGE=REFERENCE|PATH")]
+    arguments: Vec<String>,
+    /// An assignment to marked sites, by app name or by a Flux marker's namespace and name
+    #[arg(long, value_name = "APP=REFERENCE|NS:NAME=REFERENCE")]
+    marker: Vec<String>,
+    /// Print the diff and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Which sites an assignment is for.
+enum Selector {
+    Image(Image),
+    App(String),
+    Flux { namespace: String, name: String },
+}
+
+struct Assignment {
+    selector: Selector,
+    reference: Reference,
+}
+
+#[derive(Default, Serialize)]
+struct Report {
+    edits: Vec<Edited>,
+    refused: Vec<RefusedSite>,
+}
+
+#[derive(Serialize)]
+struct Edited {
+    file: String,
+    #[serde(flatten)]
+    position: Position,
+    old: String,
+    new: String,
+}
+
+#[derive(Serialize)]
+struct RefusedSite {
+    file: String,
+    #[serde(flatten)]
+    position: Position,
+    reason: String,
+    #[serde(skip)]
+    shown: Diagnostic,
+}
+
+/// What happens to one file.
+#[derive(Default)]
+struct Outcome {
+    report: Report,
+    diff: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When an argument is no assignment and no path, or a file can't be read or written.
+pub fn run(arguments: &Set, output: Output) -> anyhow::Result<Exit> {
+    let (assignments, paths) = match sort_out(arguments) {
+        Ok(sorted) => sorted,
+        Err(error) => {
+            output.note(format!("error: {error:#}"));
+            return Ok(Exit::Invalid);
+        }
+    };
+    let files = walk::files(&paths)?;
+    let color = output.color();
+    let outcomes = walk::each(&files, |file, bytes| {
+        apply(file, &bytes, &assignments, arguments.dry_run, color)
+    })?;
+    let mut report = Report::default();
+    let mut diffs = String::new();
+    for outcome in outcomes {
+        report.edits.extend(outcome.report.edits);
+        report.refused.extend(outcome.report.refused);
+        diffs.push_str(&outcome.diff);
+    }
+    print(&report, &diffs, arguments.dry_run, output);
+    Ok(if report.refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// An argument is an assignment if what precedes its first `=` parses as an image, else a path.
+fn sort_out(arguments: &Set) -> anyhow::Result<(Vec<Assignment>, Vec<PathBuf>)> {
+    let mut assignments = Vec::new();
+    let mut paths = Vec::new();
+    for argument in &arguments.arguments {
+        let image = argument
+            .split_once('=')
+            .and_then(|(image, reference)| Some((Image::from_str(image).ok()?, reference)));
+        match image {
+            Some((image, reference)) => assignments.push(Assignment {
+                selector: Selector::Image(image),
+                reference: parse_reference(argument, reference)?,
+            }),
+            None => paths.push(PathBuf::from(argument)),
+        }
+    }
+    for argument in &arguments.marker {
+        let (name, reference) = argument
+            .split_once('=')
+            .with_context(|| format!("`--marker {argument}` lacks `=REFERENCE`"))?;
+        let selector = match name.split_once(':') {
+            Some((namespace, name)) => Selector::Flux {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            },
+            None => Selector::App(name.to_owned()),
+        };
+        assignments.push(Assignment {
+            selector,
+            reference: parse_reference(argument, reference)?,
+        });
+    }
+    anyhow::ensure!(
+        !assignments.is_empty(),
+        "nothing to set: give IMAGE=REFERENCE, such as ghcr.io/acme/shop=ghcr.io/acme/shop:2.0.0"
+    );
+    anyhow::ensure!(!paths.is_empty(), "no PATH to set it in");
+    Ok((assignments, paths))
+}
+
+fn parse_reference(argument: &str, text: &str) -> anyhow::Result<Reference> {
+    let reference =
+        Reference::from_str(text).with_context(|| format!("in the assignment `{argument}`"))?;
+    anyhow::ensure!(
+        reference.tag().is_some() || reference.digest().is_some(),
+        "in the assignment `{argument}`: `{text}` has neither a tag nor a digest"
+    );
+    Ok(reference)
+}
+
+fn apply(
+    file: &Found,
+    bytes: &[u8],
+    assignments: &[Assignment],
+    dry_run: bool,
+    color: bool,
+) -> anyhow::Result<Outcome> {
+    let index = manifest::index(file.format, bytes);
+    let mut outcome = Outcome::default();
+    outcome
+        .report
+        .refused
+        .extend(unreadable(file, bytes, &index, assignments));
+    let changes: Vec<Change<'_>> = index
+        .sites
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| !site.ignored && !index.ignored)
+        .filter_map(|(number, site)| {
+            let assignment = assignments
+                .iter()
+                .rfind(|assignment| assignment.selects(site))?;
+            Some(Change {
+                site: number,
+                target: assignment.target(site),
+            })
+        })
+        .collect();
+    if changes.is_empty() {
+        return Ok(outcome);
+    }
+    let rewritten = manifest::rewrite(file.format, bytes, &index, &changes);
+    let text = String::from_utf8_lossy(bytes);
+    outcome.report.refused.extend(
+        rewritten
+            .refused
+            .into_iter()
+            .map(|refused| refused_site(file, &text, refused.position, refused.reason.to_string())),
+    );
+    outcome
+        .report
+        .edits
+        .extend(rewritten.edits.into_iter().map(|edit| Edited {
+            file: file.shown(),
+            position: edit.position,
+            old: edit.old,
+            new: edit.new,
+        }));
+    if rewritten.bytes != bytes {
+        if dry_run {
+            outcome.diff = diff::unified(&file.shown(), bytes, &rewritten.bytes, color);
+        } else {
+            replace(&file.path, &rewritten.bytes)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// A file that can't be parsed counts as refused if it holds the name of an image that is to be set.
+fn unreadable(
+    file: &Found,
+    bytes: &[u8],
+    index: &FileIndex,
+    assignments: &[Assignment],
+) -> Option<RefusedSite> {
+    let problem = index.problem.as_ref()?;
+    let concerned = assignments.iter().any(|assignment| {
+        let needle = match &assignment.selector {
+            Selector::Image(image) => image.repository().trim_start_matches("library/"),
+            Selector::App(name) | Selector::Flux { name, .. } => name,
+        };
+        memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+    });
+    concerned.then(|| {
+        let text = String::from_utf8_lossy(bytes);
+        refused_site(file, &text, problem.position, problem.reason.clone())
+    })
+}
+
+fn refused_site(file: &Found, text: &str, position: Position, reason: String) -> RefusedSite {
+    RefusedSite {
+        file: file.shown(),
+        position,
+        shown: Diagnostic::error(file.shown(), &reason).at_position(text, position),
+        reason,
+    }
+}
+
+impl Assignment {
+    fn selects(&self, site: &Site) -> bool {
+        match (&self.selector, &site.marker) {
+            (Selector::Image(image), _) => site.image() == Some(image),
+            (Selector::App(wanted), Some(Marker::Own { app, .. })) => app == wanted,
+            (
+                Selector::Flux { namespace, name },
+                Some(Marker::Flux {
+                    namespace: marked,
+                    name: marked_name,
+                    ..
+                }),
+            ) => marked == namespace && marked_name == name,
+            _ => false,
+        }
+    }
+
+    fn target(&self, site: &Site) -> Target<'_> {
+        let same = site.image() == Some(self.reference.image());
+        Target {
+            rename: (!same).then(|| self.reference.name()),
+            tag: self.reference.tag(),
+            digest: self.reference.digest(),
+            rule: DigestRule::Exact,
+        }
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("{} can't be written", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let permissions = std::fs::metadata(path).with_context(failed)?.permissions();
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(bytes).with_context(failed)?;
+    file.as_file()
+        .set_permissions(permissions)
+        .with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+fn print(report: &Report, diffs: &str, dry_run: bool, output: Output) {
+    if output.is_json() {
+        output.json(report);
+    } else {
+        if dry_run {
+            output.raw(diffs);
+        } else {
+            let lines: String = report
+                .edits
+                .iter()
+                .map(|edit| {
+                    format!(
+                        "{}:{}: {} -> {}\n",
+                        edit.file, edit.position, edit.old, edit.new
+                    )
+                })
+                .collect();
+            output.raw(lines);
+        }
+        let shown: Vec<Diagnostic> = report
+            .refused
+            .iter()
+            .map(|refused| refused.shown.clone())
+            .collect();
+        output.diagnostics(&shown);
+    }
+    let (edits, refused) = (report.edits.len(), report.refused.len());
+    let would = if dry_run { " would be" } else { "" };
+    output.note(format!("{edits}{would} edited, {refused} refused"));
+}

@@ -1,0 +1,268 @@
+//! Plans and passes as people and machines read them.
+//!
+//! Invariant: the text and the JSON of one observation say the same; JSON fields are only ever added.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::diff;
+use crate::cli::output::{Exit, Output, has_errors};
+use crate::diag::{Diagnostic, Position};
+use crate::git::CommitId;
+use crate::policy::CurrentListed;
+use crate::reconcile::Observation;
+use crate::reconcile::plan::{Running, StagePlan, Step};
+use crate::reconcile::prepare::Prepared;
+
+/// The plan of one config repo.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanView {
+    /// The repository's name.
+    pub repository: String,
+    /// The commit that it was planned on; absent for a working tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The changes, a commit each.
+    pub changes: Vec<ChangeView>,
+    /// Every stage of every app.
+    pub stages: Vec<StageView>,
+    /// Sites that should change but can't.
+    pub refused: Vec<Diagnostic>,
+    /// What is wrong or left out.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// One change.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeView {
+    /// The app.
+    pub app: String,
+    /// The stage.
+    pub stage: String,
+    /// What it ran.
+    pub from: String,
+    /// The tag it gets.
+    pub to: String,
+    /// The digest that the tag has.
+    pub digest: String,
+    /// Why.
+    pub reason: String,
+    /// The commit that landed it, once it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// What is edited.
+    pub edits: Vec<EditView>,
+}
+
+/// One edited place.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EditView {
+    /// The file.
+    pub file: String,
+    /// Where.
+    #[serde(flatten)]
+    pub position: Position,
+    /// The text before.
+    pub old: String,
+    /// The text after.
+    pub new: String,
+}
+
+/// One stage.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageView {
+    /// The app.
+    pub app: String,
+    /// The stage.
+    pub stage: String,
+    /// The image.
+    pub image: String,
+    /// `change`, `upToDate`, `waiting` or `failed`.
+    pub state: &'static str,
+    /// What it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// References that sites have besides the current one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<String>,
+    /// Why it is in that state.
+    pub reason: String,
+    /// How many sites it has.
+    pub sites: usize,
+}
+
+impl PlanView {
+    /// The view of an observation.
+    pub fn of(repository: &str, observation: &Observation) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            commit: observation.base.map(|base| base.to_string()),
+            changes: observation
+                .preparation
+                .commits
+                .iter()
+                .map(ChangeView::of)
+                .collect(),
+            stages: observation
+                .plan
+                .stages
+                .iter()
+                .map(|stage| StageView::of(observation, stage))
+                .collect(),
+            refused: observation.preparation.refused.clone(),
+            problems: observation.snapshot.diagnostics.clone(),
+        }
+    }
+
+    /// Notes the commits that landed the changes, in their order.
+    pub fn landed(&mut self, commits: &[CommitId]) {
+        for (change, commit) in self.changes.iter_mut().zip(commits) {
+            change.commit = Some(commit.to_string());
+        }
+    }
+
+    /// How a command that made or would make this plan ends.
+    pub fn exit(&self) -> Exit {
+        let failed = self.stages.iter().any(|stage| stage.state == "failed")
+            || !self.refused.is_empty()
+            || has_errors(&self.problems);
+        if failed { Exit::Failed } else { Exit::Done }
+    }
+}
+
+impl ChangeView {
+    fn of(prepared: &Prepared) -> Self {
+        let edits = prepared
+            .files
+            .iter()
+            .flat_map(|file| {
+                file.edits.iter().map(|edit| EditView {
+                    file: file.path.clone(),
+                    position: edit.position,
+                    old: edit.old.clone(),
+                    new: edit.new.clone(),
+                })
+            })
+            .collect();
+        Self {
+            app: prepared.app.clone(),
+            stage: prepared.stage.clone(),
+            from: prepared.change.from.to_string(),
+            to: prepared.change.tag.to_string(),
+            digest: prepared.change.digest.to_string(),
+            reason: prepared.change.reason.clone(),
+            commit: None,
+            edits,
+        }
+    }
+}
+
+impl StageView {
+    /// The view of one stage.
+    pub fn of(observation: &Observation, plan: &StagePlan) -> Self {
+        let app = &observation.snapshot.apps[plan.key.app];
+        let (current, split) = match &plan.running {
+            Running::Nothing => (None, Vec::new()),
+            Running::Split { others, .. } => (Some(plan.running.to_string()), others.clone()),
+            Running::One(_) | Running::Unordered(_) => (Some(plan.running.to_string()), Vec::new()),
+        };
+        Self {
+            app: app.name.to_string(),
+            stage: app.stages[plan.key.stage].name.to_string(),
+            image: app.image.to_string(),
+            state: state(&plan.step),
+            current,
+            split,
+            reason: reason(plan),
+            sites: plan.sites.len(),
+        }
+    }
+}
+
+fn state(step: &Step) -> &'static str {
+    match step {
+        Step::Change(_) => "change",
+        Step::UpToDate => "upToDate",
+        Step::Undecided => "waiting",
+        Step::Blocked(blocked) if blocked.is_failure() => "failed",
+        Step::Blocked(_) => "waiting",
+    }
+}
+
+fn reason(plan: &StagePlan) -> String {
+    let mut reason = match &plan.step {
+        Step::Change(change) => change.reason.clone(),
+        Step::UpToDate => "runs the choice".to_owned(),
+        Step::Undecided => "the registry has not been asked yet".to_owned(),
+        Step::Blocked(blocked) => blocked.to_string(),
+    };
+    let gone = plan
+        .selection
+        .as_ref()
+        .is_some_and(|selection| selection.current_listed == CurrentListed::Gone);
+    if gone && !matches!(plan.step, Step::Blocked(_)) {
+        let _ = write!(
+            reason,
+            "; the registry no longer lists {}, which runs",
+            plan.running
+        );
+    }
+    reason
+}
+
+/// Prints the stages of a plan, a line each.
+pub fn print_stages(view: &PlanView, output: Output) {
+    let width = view
+        .stages
+        .iter()
+        .map(|stage| stage.app.len() + stage.stage.len() + 1)
+        .max()
+        .unwrap_or(0);
+    for stage in &view.stages {
+        let (word, style) = match stage.state {
+            "change" => ("change", "32"),
+            "upToDate" => ("up to date", "2"),
+            "failed" => ("failed", "31"),
+            _ => ("waiting", "33"),
+        };
+        let name = format!("{}/{}", stage.app, stage.stage);
+        let word = output.paint(style, &format!("{word:<10}"));
+        let current = stage.current.as_deref().unwrap_or("-");
+        output.line(format!(
+            "{name:<width$}  {word}  {current}  {}",
+            stage.reason
+        ));
+    }
+}
+
+/// Prints a commit as `git log -p` would: its message, then the diff of each file.
+pub fn print_commit(prepared: &Prepared, id: Option<CommitId>, output: Output) {
+    let heading = match id {
+        Some(id) => format!("commit {id}"),
+        None => "commit (not made)".to_owned(),
+    };
+    output.line(output.paint("33", &heading));
+    output.line("");
+    for line in prepared.message.lines() {
+        output.line(if line.is_empty() {
+            String::new()
+        } else {
+            format!("    {line}")
+        });
+    }
+    output.line("");
+    for file in &prepared.files {
+        output.raw(diff::unified(
+            &file.path,
+            &file.before,
+            &file.after,
+            output.color(),
+        ));
+    }
+    output.line("");
+}
