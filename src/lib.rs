@@ -6,6 +6,8 @@ pub mod config;
 pub mod demo;
 pub mod diag;
 pub mod driver;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod git;
 pub mod http;
 pub mod image;

@@ -4,6 +4,7 @@
 mod demo_registry;
 mod demo_world;
 mod fake_server;
+mod fuzz;
 mod git_https;
 mod git_local;
 mod git_mirror;

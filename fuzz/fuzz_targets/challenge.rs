@@ -1,0 +1,4 @@
+//! Fuzzes `WWW-Authenticate` headers; the body is in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tagwright::fuzz::challenge(data));

@@ -1,0 +1,4 @@
+//! Fuzzes version ranges; the body is in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tagwright::fuzz::range(data));

@@ -1,0 +1,177 @@
+//! The bodies of the fuzz targets: what must hold for any bytes at all.
+//!
+//! Each takes raw bytes and panics when a promise is broken. The fuzzer calls them with what it
+//! invents, and the tests with the committed corpora and a fixed number of mutations. Not part of the
+//! public interface.
+
+use std::ops::Range;
+
+use crate::image::{Digest, Image, Reference, Tag};
+use crate::manifest::{self, Change, DigestRule, Field, FileIndex, Format, Site, Target};
+use crate::policy::{self, Current, Manifests, Order, Outcome, Policy, Verdict, select};
+use crate::registry::{challenge as challenges, link as links};
+
+/// A text that is a reference prints as it was written and parses again to the same, and so does the
+/// canonical name of its image.
+///
+/// # Panics
+/// When it does not.
+pub fn reference(data: &[u8]) {
+    let Some(reference) = std::str::from_utf8(data)
+        .ok()
+        .and_then(|text| text.parse::<Reference>().ok())
+    else {
+        return;
+    };
+    let printed = reference.to_string();
+    assert_eq!(printed.as_bytes(), data);
+    assert_eq!(printed.parse::<Reference>().as_ref(), Ok(&reference));
+    let image = reference.image();
+    assert_eq!(image.to_string().parse::<Image>().as_ref(), Ok(image));
+}
+
+/// The first line is a range, the others are tags. A range that parses keeps its text, so does its
+/// spelling that admits pre-releases, and a selection by it does not depend on the order of the tags.
+///
+/// # Panics
+/// When it does not.
+pub fn range(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (range, tags) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(range) = range.parse::<policy::Range>() else {
+        return;
+    };
+    assert!(range.as_str().parse::<policy::Range>().is_ok());
+    if let Some(admitting) = range.admitting_prereleases() {
+        let admitting = admitting.parse::<policy::Range>().expect("the hint parses");
+        assert_eq!(admitting.admitting_prereleases(), None);
+    }
+    let policy = Policy {
+        order: Order::Semver(range),
+        ..Policy::default()
+    };
+    let mut tags: Vec<Tag> = tags.lines().filter_map(|tag| tag.parse().ok()).collect();
+    tags.sort();
+    tags.dedup();
+    let forwards = select(&policy, &tags, Current::Nothing, Manifests::NotConsulted);
+    tags.reverse();
+    let backwards = select(&policy, &tags, Current::Nothing, Manifests::NotConsulted);
+    assert_eq!(forwards, backwards);
+    assert_eq!(forwards.verdicts.len(), tags.len());
+    let chosen = forwards
+        .verdicts
+        .iter()
+        .filter(|v| v.verdict == Verdict::Selected);
+    let chosen: Vec<_> = chosen.map(|v| Outcome::Selected(v.tag.clone())).collect();
+    match chosen.as_slice() {
+        [one] => assert_eq!(*one, forwards.outcome),
+        several => assert!(several.is_empty()),
+    }
+}
+
+/// Each line is a `Link` header. A link to another page before them changes nothing, and what is found
+/// is a part of one of them.
+///
+/// # Panics
+/// When it does.
+pub fn link(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let found = links::next(text.lines());
+    let more = std::iter::once("</p>; rel=\"prev\"").chain(text.lines());
+    assert_eq!(found, links::next(more));
+    if let Ok(Some(target)) = found {
+        assert!(
+            text.lines()
+                .any(|line| line.contains(&format!("<{target}>")))
+        );
+    }
+}
+
+/// Each line is a `WWW-Authenticate` header. Whatever follows it, a sound challenge is read.
+///
+/// # Panics
+/// When it is not.
+pub fn challenge(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for line in text.lines() {
+        // One challenge takes at least one byte.
+        assert!(challenges::parse(line).len() <= line.len());
+        let all = challenges::parse(&format!("Basic realm=\"r\", {line}"));
+        let first = all.first().expect("the sound one");
+        assert!(
+            first.is("basic") && first.get("realm") == Some("r"),
+            "{line}"
+        );
+    }
+}
+
+/// Every site is set to one reference: what is outside the sites' scalars stays (but for quotes and
+/// blanks at their edges), there are as many sites as before, and doing it again changes nothing.
+///
+/// # Panics
+/// When it is not so.
+pub fn yaml(data: &[u8]) {
+    let tag: Tag = "9.9.9".parse().expect("a tag");
+    let digest = Digest::of(b"");
+    let rules = [
+        (DigestRule::Exact, None),
+        (DigestRule::WhereHeld, Some(&digest)),
+    ];
+    for format in [Format::Yaml, Format::Kustomization, Format::Json] {
+        let index = manifest::index(format, data);
+        for (rule, digest) in rules {
+            let target = Target {
+                rename: None,
+                tag: Some(&tag),
+                digest,
+                rule,
+            };
+            let sites = 0..index.sites.len();
+            let changes: Vec<Change<'_>> = sites.map(|site| Change { site, target }).collect();
+            let done = manifest::rewrite(format, data, &index, &changes);
+            if done.edits.is_empty() {
+                assert_eq!(done.bytes, data);
+            }
+            let after = manifest::index(format, &done.bytes);
+            assert_eq!(after.sites.len(), index.sites.len());
+            assert_eq!(around(data, &index), around(&done.bytes, &after));
+            let again = manifest::rewrite(format, &done.bytes, &after, &changes);
+            assert_eq!(again.bytes, done.bytes);
+        }
+    }
+}
+
+/// The pieces between the scalars of all sites, without quotes and blanks at their edges.
+fn around<'a>(data: &'a [u8], index: &FileIndex) -> Vec<&'a [u8]> {
+    let fields = |site: &Site| {
+        let all = [&site.name, &site.tag, &site.digest, &site.whole];
+        all.into_iter()
+            .flatten()
+            .map(Field::span)
+            .collect::<Vec<_>>()
+    };
+    let mut spans: Vec<Range<usize>> = index.sites.iter().flat_map(fields).collect();
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut start = 0;
+    let mut pieces = Vec::new();
+    for span in spans {
+        pieces.push(trim(&data[start..span.start.max(start)]));
+        start = span.end.max(start);
+    }
+    pieces.push(trim(&data[start..]));
+    pieces
+}
+
+/// Without quotes and blanks at both ends.
+fn trim(mut piece: &[u8]) -> &[u8] {
+    while let [b' ' | b'"' | b'\'', rest @ ..] | [rest @ .., b' ' | b'"' | b'\''] = piece {
+        piece = rest;
+    }
+    piece
+}
