@@ -1,6 +1,7 @@
 //! One integration binary: modules against fakes, whole scenarios, and the binary against real
 //! parts.
 
+mod chart;
 mod demo_registry;
 mod demo_world;
 mod fake_server;
