@@ -20,4 +20,5 @@ mod registry_faults;
 mod registry_listing;
 mod registry_real;
 mod repo;
+mod tidy;
 mod token_server;
