@@ -20,5 +20,7 @@ mod registry_faults;
 mod registry_listing;
 mod registry_real;
 mod repo;
+mod scenario;
+mod scenario_basic;
 mod tidy;
 mod token_server;

@@ -1,0 +1,356 @@
+//! One scenario: a registry that can misbehave, a real bare config repo, a clock moved by hand, and the
+//! service's own reconciler between them, made from a configuration file as `serve` makes it.
+//!
+//! `HOST` in every text stands for the registry. A scenario says what a person or a registry does and
+//! then runs passes; nothing happens in between by itself.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each step is used by the scenarios that need it"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tagwright::cli::view::{PlanView, StageView};
+use tagwright::clock::Clock;
+use tagwright::config;
+use tagwright::demo::registry::{ImageSpec, Registry};
+use tagwright::driver;
+use tagwright::git::CommitId;
+use tagwright::image::Digest;
+use tagwright::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
+use tagwright::state::State;
+use tokio::runtime::Runtime;
+
+use crate::repo::{Repo, Work};
+
+/// When scenarios begin; the hand clock starts here.
+pub const START: &str = "2026-03-02T09:30:00Z";
+
+/// Every file of a commit, by path.
+pub type Tree = BTreeMap<String, Vec<u8>>;
+
+/// An app `shop` whose one stage has everything under `apps/`.
+pub const SHOP: (&str, &str) = (
+    "policies/shop.yaml",
+    "version: 1\napp: shop\nimage: HOST/acme/shop\nstages:\n  - {name: staging, paths: [apps/**]}\n",
+);
+
+/// Another app beside [`SHOP`], so that a scenario can show that it goes on.
+pub const CART: (&str, &str) = (
+    "policies/cart.yaml",
+    "version: 1\napp: cart\nimage: HOST/acme/cart\nstages:\n  - {name: staging, paths: [apps/**]}\n",
+);
+
+/// A manifest that runs cart 1.0.0.
+pub const CART_POD: (&str, &str) = ("apps/cart.yaml", "image: HOST/acme/cart:1.0.0\n");
+
+/// A registry, a config repo and a service between them.
+pub struct Scenario {
+    /// Where images are pushed.
+    pub registry: Registry,
+    /// The config repo.
+    pub repo: Repo,
+    /// The time.
+    pub clock: Clock,
+    service: Service,
+    runtime: Runtime,
+}
+
+/// One service: its cache folder and its reconciler.
+struct Service {
+    reconciler: Reconciler,
+    /// Owned by the reconciler's mirror; gone with the scenario.
+    state: State,
+    _folder: tempfile::TempDir,
+}
+
+impl Scenario {
+    /// A scenario whose config repo holds `files`; `None` where Git is missing.
+    pub fn new(files: &[(&str, &str)]) -> Option<Self> {
+        Self::configured(files, "policies: [policies/]")
+    }
+
+    /// The same, where the service's entry of the config repo has these keys besides name and URL.
+    pub fn configured(files: &[(&str, &str)], keys: &str) -> Option<Self> {
+        let registry = Registry::start().unwrap();
+        let host = registry.host();
+        let files: Vec<(&str, String)> = files
+            .iter()
+            .map(|(path, text)| (*path, text.replace("HOST", &host)))
+            .collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (*path, text.as_str()))
+            .collect();
+        let repo = Repo::bare(&files)?;
+        let clock = Clock::by_hand(START.parse().unwrap());
+        let service = Service::new(&registry, &repo, keys, &clock);
+        Some(Self {
+            registry,
+            repo,
+            clock,
+            service,
+            runtime: runtime(),
+        })
+    }
+
+    /// The text with the registry's host.
+    pub fn text(&self, text: &str) -> String {
+        text.replace("HOST", &self.registry.host())
+    }
+
+    /// Pushes an image for every tag, each with content of its own.
+    pub fn push(&self, repository: &str, tags: &[&str]) {
+        for tag in tags {
+            self.push_content(repository, tag, tag);
+        }
+    }
+
+    /// Points `tag` at the image that holds `content`.
+    pub fn push_content(&self, repository: &str, tag: &str, content: &str) -> Digest {
+        let payload = format!("{repository} {content}");
+        let image = ImageSpec::new(Timestamp::UNIX_EPOCH, payload);
+        self.registry.push(repository, tag, &image)
+    }
+
+    /// The digest of a tag that was pushed.
+    pub fn digest(&self, repository: &str, tag: &str) -> String {
+        let digest = self.registry.digest(repository, tag);
+        digest.unwrap().to_string()
+    }
+
+    /// A pass that must end without an error.
+    pub fn pass(&mut self) -> Pass {
+        self.try_pass().unwrap()
+    }
+
+    /// A pass, however it ends.
+    pub fn try_pass(&mut self) -> Result<Pass, Error> {
+        let pass = self.service.reconciler.pass(Freshness::Anew);
+        self.runtime.block_on(pass)
+    }
+
+    /// A pass that lists only what its registry's interval makes due.
+    pub fn pass_by_interval(&mut self) -> Pass {
+        let pass = self.service.reconciler.pass(Freshness::ByInterval);
+        self.runtime.block_on(pass).unwrap()
+    }
+
+    /// A pass of another service on the same config repo, with a cache of its own.
+    pub fn pass_of_another(&mut self) -> Pass {
+        let mut other = self.another();
+        let pass = other.reconciler.pass(Freshness::Anew);
+        self.runtime.block_on(pass).unwrap()
+    }
+
+    fn another(&self) -> Service {
+        Service::new(
+            &self.registry,
+            &self.repo,
+            "policies: [policies/]",
+            &self.clock,
+        )
+    }
+
+    /// What a pass would do.
+    pub fn observe(&mut self) -> Observation {
+        let observation = self.service.reconciler.observe(Freshness::Anew);
+        self.runtime.block_on(observation).unwrap()
+    }
+
+    /// A pass that must land so many commits.
+    ///
+    /// # Panics
+    /// When it ends in another way.
+    pub fn lands(&mut self, commits: usize) -> Pass {
+        let pass = self.pass();
+        match &pass.result {
+            PassResult::Landed(landed) if landed.len() == commits => {
+                let last = landed.last().map(CommitId::to_string);
+                assert_eq!(last, Some(self.repo.head()));
+            }
+            other => panic!("{other:?}\n{:#?}", view(&pass.observation)),
+        }
+        pass
+    }
+
+    /// A pass that must have nothing to commit, and leave the branch alone.
+    ///
+    /// # Panics
+    /// When it commits.
+    pub fn rests(&mut self) -> Pass {
+        let before = self.repo.head();
+        let pass = self.pass();
+        assert_eq!(
+            pass.result,
+            PassResult::Nothing,
+            "{:#?}",
+            view(&pass.observation)
+        );
+        assert_eq!(self.repo.head(), before);
+        pass
+    }
+
+    /// What a person changes: edits to a clone, committed and pushed.
+    pub fn person(&self, message: &str, edit: impl FnOnce(&Work)) -> String {
+        let work = self.repo.clone_to();
+        edit(&work);
+        let id = work.commit(message);
+        work.push();
+        id
+    }
+
+    /// A person writes one file.
+    pub fn writes(&self, path: &str, text: &str) -> String {
+        let text = self.text(text);
+        self.person(&format!("Write {path}"), |work| work.write(path, &text))
+    }
+
+    /// A file on the branch.
+    pub fn read(&self, path: &str) -> String {
+        String::from_utf8(self.repo.show(&format!("main:{path}"))).unwrap()
+    }
+
+    /// Every file on the branch.
+    pub fn tree(&self) -> Tree {
+        self.tree_of("main")
+    }
+
+    /// Every file of a commit.
+    pub fn tree_of(&self, revision: &str) -> Tree {
+        let list = ["ls-tree", "-r", "-z", "--full-tree", revision];
+        let list = self.repo.git().ok(self.repo.path(), &list);
+        list.split(|byte| *byte == 0)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| {
+                let entry = std::str::from_utf8(entry).unwrap();
+                let (about, path) = entry.split_once('\t').unwrap();
+                let (kind, id) = about.rsplit_once(' ').unwrap();
+                // A submodule's commit isn't here; its id is all there is to compare.
+                let content = match kind.ends_with("blob") {
+                    true => self.repo.show(id),
+                    false => id.as_bytes().to_vec(),
+                };
+                (path.to_owned(), content)
+            })
+            .collect()
+    }
+
+    /// Asserts that since `before` the branch has changed in these places and in no other byte: path,
+    /// old text, new text. An old text must be there exactly once.
+    pub fn assert_changed(&self, before: &Tree, changes: &[(&str, &str, &str)]) {
+        let mut wanted = before.clone();
+        for (path, old, new) in changes {
+            let (old, new) = (self.text(old), self.text(new));
+            let bytes = wanted.get_mut(*path).unwrap();
+            let text = std::str::from_utf8(bytes).unwrap();
+            assert_eq!(text.matches(&old).count(), 1, "{path}: {old}\n{text}");
+            *bytes = text.replacen(&old, &new, 1).into_bytes();
+        }
+        let now = self.tree();
+        for (path, wanted) in &wanted {
+            let found = now.get(path).map(|bytes| String::from_utf8_lossy(bytes));
+            assert_eq!(
+                found,
+                Some(String::from_utf8_lossy(wanted)),
+                "{path} has other bytes than expected"
+            );
+        }
+        assert_eq!(now, wanted);
+    }
+
+    /// How many commits the branch has.
+    pub fn commits(&self) -> usize {
+        self.repo.log("%H").lines().count()
+    }
+}
+
+impl Service {
+    fn new(registry: &Registry, repo: &Repo, keys: &str, clock: &Clock) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = configuration(&registry.host(), repo, keys);
+        let loaded = config::service("tagwright.yaml", &text);
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        let service = loaded.value.unwrap();
+        let state = State::own(folder.path()).unwrap();
+        let mut reconcilers = driver::reconcilers(&service, &state, clock).unwrap();
+        Self {
+            reconciler: reconcilers.remove(0),
+            state,
+            _folder: folder,
+        }
+    }
+}
+
+/// The configuration of a service for one config repo and one registry.
+pub fn configuration(host: &str, repo: &Repo, keys: &str) -> String {
+    let keys: String = keys
+        .lines()
+        .map(|line| format!("    {}\n", line.replace("HOST", host)))
+        .collect();
+    format!(
+        "version: 1
+repositories:
+  - name: fleet
+    url: {}
+{keys}registries:
+  - {{host: \"{host}\", plainHttp: true, interval: 5m}}
+",
+        repo.path().display()
+    )
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// An observation as `plan` shows it.
+pub fn view(observation: &Observation) -> PlanView {
+    PlanView::of("fleet", observation)
+}
+
+/// A stage as `plan` shows it, by `APP/STAGE`.
+///
+/// # Panics
+/// When there is no such stage.
+pub fn stage(observation: &Observation, name: &str) -> StageView {
+    let mut stages = view(observation).stages.into_iter();
+    stages
+        .find(|stage| format!("{}/{}", stage.app, stage.stage) == name)
+        .unwrap_or_else(|| panic!("no stage {name}: {:#?}", view(observation)))
+}
+
+/// Asserts a stage's state, and that its reason holds all of `words`.
+pub fn assert_stage(observation: &Observation, name: &str, state: &str, words: &[&str]) {
+    let stage = stage(observation, name);
+    assert_eq!(stage.state, state, "{stage:#?}");
+    for word in words {
+        assert!(stage.reason.contains(word), "{word}: {stage:#?}");
+    }
+}
+
+/// Asserts that one problem of the config repo is told at `place` (`FILE` or `FILE:LINE:COLUMN`), with
+/// all of `words`.
+pub fn assert_problem(observation: &Observation, place: &str, words: &[&str]) {
+    let problems: Vec<String> = view(observation)
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let fits = |problem: &&String| {
+        problem.contains(place) && words.iter().all(|word| problem.contains(word))
+    };
+    let found = problems.iter().filter(fits).count();
+    assert_eq!(found, 1, "{place} {words:?}: {problems:#?}");
+}
