@@ -333,10 +333,11 @@ impl Reconciler {
     async fn plan(&mut self, snapshot: &Snapshot, mut facts: Facts) -> (Facts, Plan) {
         for _ in 0..MAX_READINGS {
             let plan = self.plan_once(snapshot, &facts);
-            if plan.needs.is_empty() {
+            if plan.needs.is_empty() && plan.checks.is_empty() {
                 return (facts, plan);
             }
             self.observer.resolve(&plan.needs, &mut facts).await;
+            self.observer.check(&plan.checks, &mut facts).await;
         }
         let plan = self.plan_once(snapshot, &facts);
         (facts, plan)

@@ -37,10 +37,15 @@ pub struct Observer {
     client: Client,
     clock: Clock,
     listings: BTreeMap<Feed, Listing>,
+    /// What was read of tags that run, since the listing.
+    running: Manifests,
     /// Hosts that asked not to be asked, and until when.
     paused: BTreeMap<String, Timestamp>,
     missing: Missing,
 }
+
+/// What was read of manifests.
+type Manifests = BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>;
 
 /// Since when listed tags have had no manifest: image, then tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,7 @@ impl Observer {
             client,
             clock,
             listings: BTreeMap::new(),
+            running: BTreeMap::new(),
             paused: BTreeMap::new(),
             missing,
         }
@@ -87,6 +93,9 @@ impl Observer {
                 None => due.push(feed),
             }
         }
+        let listings = &self.listings;
+        self.running
+            .retain(|feed, _| listings.contains_key(feed) && !due.contains(feed));
         let client = self.client.clone();
         let listed = all(due, move |(image, account)| {
             let client = client.clone();
@@ -112,6 +121,7 @@ impl Observer {
         Facts {
             listings: self.listings.clone(),
             manifests: BTreeMap::new(),
+            running: self.running.clone(),
         }
     }
 
@@ -138,6 +148,21 @@ impl Observer {
 
     /// Reads the manifests of the tags that a plan needs, and adds them to `facts`.
     pub async fn resolve(&mut self, needs: &[(Feed, Tag)], facts: &mut Facts) {
+        for (feed, tag, fact) in self.read(needs).await {
+            facts.manifests.entry(feed).or_default().insert(tag, fact);
+        }
+    }
+
+    /// Reads the manifests of tags that run, and adds them to `facts`; they are not read again before
+    /// the next listing.
+    pub async fn check(&mut self, checks: &[(Feed, Tag)], facts: &mut Facts) {
+        for (feed, tag, fact) in self.read(checks).await {
+            self.running.entry(feed).or_default().insert(tag, fact);
+        }
+        facts.running.clone_from(&self.running);
+    }
+
+    async fn read(&mut self, needs: &[(Feed, Tag)]) -> Vec<(Feed, Tag, ManifestFact)> {
         let wanted: BTreeSet<(Feed, Tag)> = needs.iter().cloned().collect();
         let client = self.client.clone();
         let resolved = all(
@@ -148,6 +173,7 @@ impl Observer {
             },
         )
         .await;
+        let mut noted = Vec::with_capacity(resolved.len());
         for ((feed, tag), result) in resolved {
             let fact = match result {
                 Ok(Resolved::Found(digest)) => {
@@ -160,8 +186,9 @@ impl Observer {
                     ManifestFact::Unreadable(words(&error))
                 }
             };
-            facts.manifests.entry(feed).or_default().insert(tag, fact);
+            noted.push((feed, tag, fact));
         }
+        noted
     }
 }
 

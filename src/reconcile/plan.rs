@@ -43,8 +43,10 @@ pub enum Listing {
 pub struct Facts {
     /// The tags of each feed.
     pub listings: BTreeMap<Feed, Listing>,
-    /// What is known of the manifests of tags that could win.
+    /// What is known of the manifests of tags that could win, read in this pass.
     pub manifests: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
+    /// The same of tags that run with a recorded digest, read once for each listing.
+    pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
 }
 
 /// The plan of one pass.
@@ -54,6 +56,8 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// What must be read before the plan is complete.
     pub needs: Vec<(Feed, Tag)>,
+    /// What runs with a recorded digest, and must be compared with it.
+    pub checks: Vec<(Feed, Tag)>,
 }
 
 impl Plan {
@@ -210,8 +214,12 @@ pub fn plan(
                 .collect(),
             listing: facts.listings.get(&feed),
             manifests: facts.manifests.get(&feed),
+            known: facts.running.get(&feed),
         };
         let (running, selection, step, needs) = case.decide();
+        if let (Step::UpToDate, Some(tag)) = (&step, case.unchecked(&running)) {
+            plan.checks.push((feed.clone(), tag));
+        }
         plan.needs
             .extend(needs.into_iter().map(|tag| (feed.clone(), tag)));
         plan.stages.push(StagePlan {
@@ -238,6 +246,8 @@ struct Case<'a> {
     sites: Vec<(SiteRef, &'a Site)>,
     listing: Option<&'a Listing>,
     manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
+    /// What is known of tags that run.
+    known: Option<&'a BTreeMap<Tag, ManifestFact>>,
 }
 
 type Decision = (Running, Option<Selection>, Step, Vec<Tag>);
@@ -286,10 +296,12 @@ impl Case<'_> {
                 )))
             }
             Outcome::UpToDate(tag) => {
-                if self.behind(tag, None).is_empty() {
-                    (Step::UpToDate, Vec::new())
-                } else {
-                    self.bring_to(tag, running, selection, manifests)
+                if !self.behind(tag, None).is_empty() {
+                    return self.bring_to(tag, running, selection, manifests);
+                }
+                match self.moved(tag) {
+                    Some(moved) => blocked(moved),
+                    None => (Step::UpToDate, Vec::new()),
                 }
             }
             Outcome::Needs(tags) => (Step::Undecided, tags.clone()),
@@ -377,6 +389,32 @@ impl Case<'_> {
             .filter(|(_, site)| site.tag_text() == Some(tag.as_str()))
             .filter_map(|(_, site)| site.digest())
             .find(|recorded| recorded != digest)
+    }
+
+    /// The tag that runs, if a site records its digest and nobody has compared the two.
+    fn unchecked(&self, running: &Running) -> Option<Tag> {
+        let Running::One(version) = running else {
+            return None;
+        };
+        let recorded = self.sites.iter().any(|(_, site)| site.digest().is_some());
+        let known = self
+            .known
+            .is_some_and(|known| known.contains_key(&version.tag));
+        (recorded && !known).then(|| version.tag.clone())
+    }
+
+    /// What runs at every site, where its digest in the registry is another than a site's. An
+    /// unreadable manifest is no matter here: nothing is to be written.
+    fn moved(&self, tag: &Tag) -> Option<Blocked> {
+        let Some(ManifestFact::Found(now)) = self.known.and_then(|known| known.get(tag)) else {
+            return None;
+        };
+        let mut recorded = self.sites.iter().filter_map(|(_, site)| site.digest());
+        Some(Blocked::Moved {
+            tag: tag.clone(),
+            recorded: recorded.find(|recorded| recorded != now)?,
+            now: now.clone(),
+        })
     }
 
     fn running(&self) -> Running {

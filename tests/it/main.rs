@@ -22,5 +22,6 @@ mod registry_real;
 mod repo;
 mod scenario;
 mod scenario_basic;
+mod scenario_tags;
 mod tidy;
 mod token_server;
