@@ -59,15 +59,16 @@ pub struct Scenario {
     pub repo: Repo,
     /// The time.
     pub clock: Clock,
-    service: Service,
-    runtime: Runtime,
+    /// The service under test.
+    pub service: Service,
 }
 
 /// One service: its cache folder and its reconciler.
-struct Service {
+pub struct Service {
     reconciler: Reconciler,
-    /// Owned by the reconciler's mirror; gone with the scenario.
-    state: State,
+    runtime: Runtime,
+    /// Holds the lock of the cache folder, which holds the mirror.
+    _state: State,
     _folder: tempfile::TempDir,
 }
 
@@ -97,7 +98,6 @@ impl Scenario {
             repo,
             clock,
             service,
-            runtime: runtime(),
         })
     }
 
@@ -109,15 +109,13 @@ impl Scenario {
     /// Pushes an image for every tag, each with content of its own.
     pub fn push(&self, repository: &str, tags: &[&str]) {
         for tag in tags {
-            self.push_content(repository, tag, tag);
+            push(&self.registry, repository, tag);
         }
     }
 
     /// Points `tag` at the image that holds `content`.
     pub fn push_content(&self, repository: &str, tag: &str, content: &str) -> Digest {
-        let payload = format!("{repository} {content}");
-        let image = ImageSpec::new(Timestamp::UNIX_EPOCH, payload);
-        self.registry.push(repository, tag, &image)
+        push_content(&self.registry, repository, tag, content)
     }
 
     /// The digest of a tag that was pushed.
@@ -133,36 +131,30 @@ impl Scenario {
 
     /// A pass, however it ends.
     pub fn try_pass(&mut self) -> Result<Pass, Error> {
-        let pass = self.service.reconciler.pass(Freshness::Anew);
-        self.runtime.block_on(pass)
+        self.service.pass(Freshness::Anew)
     }
 
     /// A pass that lists only what its registry's interval makes due.
     pub fn pass_by_interval(&mut self) -> Pass {
-        let pass = self.service.reconciler.pass(Freshness::ByInterval);
-        self.runtime.block_on(pass).unwrap()
+        self.service.pass(Freshness::ByInterval).unwrap()
     }
 
-    /// A pass of another service on the same config repo, with a cache of its own.
-    pub fn pass_of_another(&mut self) -> Pass {
-        let mut other = self.another();
-        let pass = other.reconciler.pass(Freshness::Anew);
-        self.runtime.block_on(pass).unwrap()
+    /// A pass of another service on the same config repo.
+    pub fn pass_of_another(&self) -> Pass {
+        self.another_service().pass(Freshness::Anew).unwrap()
     }
 
-    fn another(&self) -> Service {
-        Service::new(
-            &self.registry,
-            &self.repo,
-            "policies: [policies/]",
-            &self.clock,
-        )
+    /// Another service on the same config repo, with a cache of its own.
+    pub fn another_service(&self) -> Service {
+        let keys = "policies: [policies/]";
+        Service::new(&self.registry, &self.repo, keys, &self.clock)
     }
 
     /// What a pass would do.
     pub fn observe(&mut self) -> Observation {
-        let observation = self.service.reconciler.observe(Freshness::Anew);
-        self.runtime.block_on(observation).unwrap()
+        let service = &mut self.service;
+        let observation = service.reconciler.observe(Freshness::Anew);
+        service.runtime.block_on(observation).unwrap()
     }
 
     /// A pass that must land so many commits.
@@ -211,6 +203,42 @@ impl Scenario {
     pub fn writes(&self, path: &str, text: &str) -> String {
         let text = self.text(text);
         self.person(&format!("Write {path}"), |work| work.write(path, &text))
+    }
+
+    /// Has a person's commit reach the branch during the service's next push: after the server has
+    /// compared the branch with what the push expects, and before it moves it. `base` is what the
+    /// person built on.
+    pub fn races(&self, base: &str, edit: impl FnOnce(&Work)) -> String {
+        let work = self.repo.clone_to();
+        self.repo
+            .git()
+            .ok(work.path(), &["reset", "-q", "--hard", base]);
+        edit(&work);
+        let id = work.commit("A person's change");
+        let aside = ["push", "-q", "--force", "origin", "HEAD:refs/heads/person"];
+        self.repo.git().ok(work.path(), &aside);
+        self.repo.hook(
+            "update",
+            "rm hooks/update && git update-ref refs/heads/main refs/heads/person",
+        );
+        id
+    }
+
+    /// Asserts that the branch is one line of commits and that Git finds no fault with the repository.
+    pub fn assert_sound(&self) {
+        let merges = ["rev-list", "--min-parents=2", "main"];
+        assert_eq!(self.repo.git().text(self.repo.path(), &merges), "");
+        let fsck = ["fsck", "--strict", "--no-dangling"];
+        self.repo.git().ok(self.repo.path(), &fsck);
+    }
+
+    /// The service's changes on the branch as their commits state them, newest first:
+    /// `app=… stage=… … to=TAG@DIGEST …`.
+    pub fn changes(&self) -> Vec<String> {
+        let format = "%(trailers:key=Tagwright-Change,valueonly)";
+        let log = self.repo.log(format);
+        let lines = log.lines().filter(|line| !line.is_empty());
+        lines.map(str::to_owned).collect()
     }
 
     /// A file on the branch.
@@ -283,10 +311,38 @@ impl Service {
         let mut reconcilers = driver::reconcilers(&service, &state, clock).unwrap();
         Self {
             reconciler: reconcilers.remove(0),
-            state,
+            runtime: runtime(),
+            _state: state,
             _folder: folder,
         }
     }
+
+    /// One pass.
+    pub fn pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
+        self.runtime.block_on(self.reconciler.pass(freshness))
+    }
+
+    /// One pass, which may give up on a branch that others keep moving.
+    ///
+    /// # Panics
+    /// When it fails for another reason.
+    pub fn pass_or_busy(&mut self) {
+        match self.pass(Freshness::Anew) {
+            Ok(_) | Err(Error::Busy { .. }) => {}
+            Err(error) => panic!("{}", driver::chain(&error)),
+        }
+    }
+}
+
+/// Pushes an image with content of its own.
+pub fn push(registry: &Registry, repository: &str, tag: &str) {
+    push_content(registry, repository, tag, tag);
+}
+
+fn push_content(registry: &Registry, repository: &str, tag: &str, content: &str) -> Digest {
+    let payload = format!("{repository} {content}");
+    let image = ImageSpec::new(Timestamp::UNIX_EPOCH, payload);
+    registry.push(repository, tag, &image)
 }
 
 /// The configuration of a service for one config repo and one registry.
