@@ -81,7 +81,8 @@ struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
-    complaint: tokio::task::JoinHandle<Vec<u8>>,
+    /// Until it has been told.
+    complaint: Option<tokio::task::JoinHandle<Vec<u8>>>,
 }
 
 impl Connection {
@@ -104,7 +105,7 @@ impl Connection {
             let stdout = child.stdout.take().ok_or_else(gone)?;
             let stderr = child.stderr.take().ok_or_else(gone)?;
             let stdin = child.stdin.take();
-            let complaint = handle.spawn(tail(stderr));
+            let complaint = Some(handle.spawn(tail(stderr)));
             Ok(Running {
                 child,
                 stdin,
@@ -195,14 +196,16 @@ impl Stream {
         }
     }
 
-    /// Why the program ended before its time; `None` if it ended well.
+    /// Why the program ended before its time; `None` if it ended well, or that has been told: libgit2
+    /// writes once more to a connection that it gives up.
     fn gone(&self, running: &mut Running) -> Option<io::Error> {
         let Carrier::Program(program) = &self.shared.carrier else {
             return None;
         };
+        let complaint = running.complaint.take()?;
         let last_words = async {
             let status = running.child.wait().await;
-            (status, (&mut running.complaint).await.unwrap_or_default())
+            (status, complaint.await.unwrap_or_default())
         };
         let last_words = async { tokio::time::timeout(EXIT_TIMEOUT, last_words).await };
         let (status, complaint) = runtime().ok()?.block_on(last_words).ok()?;
