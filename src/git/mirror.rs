@@ -73,7 +73,7 @@ impl Mirror {
     /// When the remote can't be reached, does not let us in, is empty or lacks the branch.
     pub fn fetch(&mut self, branch: &str) -> Result<CommitId, Error> {
         let name = branch_ref(branch)?;
-        if self.damaged.load(Ordering::Relaxed) {
+        if self.damaged.load(Ordering::Relaxed) || !folder::is_there(&self.folder) {
             self.renew()?;
         }
         let exchange = self.connector.exchange()?;

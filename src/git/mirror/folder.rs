@@ -53,6 +53,7 @@ pub(super) fn renew(folder: &Path, remote: &str) -> Result<Repository, Error> {
         folder: folder.to_owned(),
         source,
     };
+    fs::create_dir_all(folder).map_err(failed)?;
     fs::write(folder.join(STAMP), stamp(remote)).map_err(failed)?;
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -67,6 +68,11 @@ pub(super) fn renew(folder: &Path, remote: &str) -> Result<Repository, Error> {
         doing: "making an empty mirror",
         source,
     })
+}
+
+/// Whether the mirror is still there: somebody may clear caches under a running service.
+pub(super) fn is_there(folder: &Path) -> bool {
+    folder.join("HEAD").is_file()
 }
 
 /// How many packs the mirror has.
