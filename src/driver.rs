@@ -280,7 +280,7 @@ fn left_out(pass: &Pass) -> BTreeSet<String> {
     places.chain(stages).collect()
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes and its hint, in one line.
 pub fn chain(error: &PassError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -288,6 +288,9 @@ pub fn chain(error: &PassError) -> String {
         text.push_str(": ");
         text.push_str(&source.to_string());
         cause = source.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!(" ({hint})"));
     }
     text
 }
