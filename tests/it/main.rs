@@ -24,6 +24,8 @@ mod scenario;
 mod scenario_basic;
 mod scenario_policies;
 mod scenario_race;
+mod scenario_registry;
+mod scenario_remote;
 mod scenario_sites;
 mod scenario_tags;
 mod tidy;

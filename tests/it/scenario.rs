@@ -68,7 +68,7 @@ pub struct Service {
     reconciler: Reconciler,
     runtime: Runtime,
     /// Holds the lock of the cache folder, which holds the mirror.
-    _state: State,
+    state: State,
     _folder: tempfile::TempDir,
 }
 
@@ -188,6 +188,15 @@ impl Scenario {
         );
         assert_eq!(self.repo.head(), before);
         pass
+    }
+
+    /// Passes until there is nothing to do: one that may land, and one that must rest; then shop must
+    /// run `tag`.
+    pub fn rests_at(&mut self, tag: &str) {
+        self.pass();
+        self.rests();
+        let text = self.read("apps/shop.yaml");
+        assert!(text.ends_with(&format!(":{tag}\n")), "{text}");
     }
 
     /// What a person changes: edits to a clone, committed and pushed.
@@ -312,9 +321,14 @@ impl Service {
         Self {
             reconciler: reconcilers.remove(0),
             runtime: runtime(),
-            _state: state,
+            state,
             _folder: folder,
         }
+    }
+
+    /// The folder of its mirror.
+    pub fn mirror(&self) -> std::path::PathBuf {
+        self.state.mirror("fleet")
     }
 
     /// One pass.
