@@ -22,6 +22,7 @@ mod registry_real;
 mod repo;
 mod scenario;
 mod scenario_basic;
+mod scenario_files;
 mod scenario_policies;
 mod scenario_race;
 mod scenario_registry;

@@ -267,7 +267,7 @@ impl Scenario {
         list.split(|byte| *byte == 0)
             .filter(|entry| !entry.is_empty())
             .map(|entry| {
-                let entry = std::str::from_utf8(entry).unwrap();
+                let entry = String::from_utf8_lossy(entry);
                 let (about, path) = entry.split_once('\t').unwrap();
                 let (kind, id) = about.rsplit_once(' ').unwrap();
                 // A submodule's commit isn't here; its id is all there is to compare.
