@@ -99,17 +99,14 @@ impl State {
             folder: self.folder.clone(),
             source,
         };
-        let file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        let mut writer = BufWriter::new(file);
+        // One name for every draft, so that what a killed process leaves is written over.
+        let draft = self.folder.join(format!("{name}.json.new"));
+        let mut writer = BufWriter::new(File::create(&draft).map_err(failed)?);
         serde_json::to_writer(&mut writer, &Document { version, content })
             .map_err(|error| failed(error.into()))?;
         writer.flush().map_err(failed)?;
-        let file = writer
-            .into_inner()
-            .map_err(|error| failed(error.into_error()))?;
         // No fsync: after a power cut a torn document is detected when read, and made anew.
-        file.persist(self.path(name))
-            .map_err(|error| failed(error.error))?;
+        std::fs::rename(&draft, self.path(name)).map_err(failed)?;
         Ok(())
     }
 
@@ -140,6 +137,19 @@ mod tests {
         assert_eq!(state.load::<Vec<u8>>("things", 2), None);
         std::fs::write(folder.path().join("things.json"), "{\"version\":1,\"con").unwrap();
         assert_eq!(state.load::<Vec<u8>>("things", 1), None);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::own(folder.path()).unwrap();
+        std::fs::write(folder.path().join("things.json.new"), "{\"version\":1,").unwrap();
+        state.save("things", 1, &vec![1, 2]).unwrap();
+        assert_eq!(state.load::<Vec<u8>>("things", 1), Some(vec![1, 2]));
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["lock", "things.json"]);
     }
 
     #[test]
