@@ -1,6 +1,7 @@
 //! One integration binary: modules against fakes, whole scenarios, and the binary against real
 //! parts.
 
+mod binary;
 mod chart;
 mod demo_registry;
 mod demo_world;
@@ -22,6 +23,7 @@ mod registry_real;
 mod repo;
 mod scenario;
 mod scenario_basic;
+mod scenario_crash;
 mod scenario_files;
 mod scenario_policies;
 mod scenario_race;
