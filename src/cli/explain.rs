@@ -256,9 +256,12 @@ fn print(explanation: &Explanation, limit: usize, output: Output) {
 }
 
 fn print_verdicts(verdicts: &[TagRow], limit: usize, output: Output) {
+    /// A column wider than this pushes the reasons off the screen; signatures have long tags.
+    const MAX_WIDTH: usize = 40;
     let limit = if limit == 0 { usize::MAX } else { limit };
     let shown = || verdicts.iter().take(limit);
-    let width = shown().map(|row| row.tag.len()).max().unwrap_or(0);
+    let longest = shown().map(|row| row.tag.len()).max().unwrap_or(0);
+    let width = longest.min(MAX_WIDTH);
     for row in shown() {
         let (word, style) = match row.verdict {
             Verdict::Selected => ("selected", "32"),

@@ -119,6 +119,9 @@ impl PassView {
         }
         output.diagnostics(&self.plan.problems);
         output.diagnostics(&self.plan.refused);
+        if pass.result == PassResult::Off {
+            output.note("nothing was written: `push.mode` is `off`");
+        }
         if let Some(words) = &self.message {
             output.note(format!(
                 "error: the remote of `{}` refuses the push: {words}",

@@ -268,8 +268,8 @@ impl fmt::Display for Unorderable {
                 write!(f, "the current tag `{tag}` can't be ordered: it {reason}")?;
             }
             Self::DigestOnly => f.write_str("only a digest is written, and its tag is unknown")?,
-            Self::Unparsable(text) => write!(f, "`{text}` is not a tag")?,
+            Self::Unparsable(text) => write!(f, "`{text}` has no place in the order")?,
         }
-        f.write_str("; deploy a tag, edit the file, or set `unordered: replace`")
+        f.write_str("; write a version there, or set `unordered: replace`")
     }
 }

@@ -69,7 +69,7 @@ impl RangeError {
             RangeProblem::TooLong => "use `match` or `ignore` to leave tags out",
             RangeProblem::NotAVersion(_) => {
                 "a range is `^1.2`, `~1.2.3`, `>=1.2.0 <2.0.0`, `1.x`, `1.2 - 1.4` or `*`, and `||` \
-                 between alternatives; to follow a tag such as `latest`, use `digest`"
+                 between alternatives"
             }
             RangeProblem::Operator(_) => "the operators are = != > < >= <= ~ ^",
             RangeProblem::OperatorBeforeHyphen => "write `1.2 - 1.4` or `>=1.2 <=1.4`",

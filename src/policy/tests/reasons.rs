@@ -147,7 +147,7 @@ fn outcomes_say_the_way_out() {
     };
     assert_eq!(
         latest.to_string(),
-        "the current tag `latest` can't be ordered: it is not a version such as `1.2.3`; deploy a \
-         tag, edit the file, or set `unordered: replace`"
+        "the current tag `latest` can't be ordered: it is not a version such as `1.2.3`; write a \
+         version there, or set `unordered: replace`"
     );
 }
