@@ -73,6 +73,10 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
             return Ok(Exit::Invalid);
         }
     };
+    let Order::Semver(range) = &policy.order;
+    for lint in range.lints() {
+        output.note(format!("warning: {lint}"));
+    }
     let (tags, strangers) = read_tags()?;
     let current = arguments
         .current
