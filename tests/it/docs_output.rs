@@ -1,0 +1,321 @@
+//! docs/reference/output.md against what the binary prints: every field that a command prints is in
+//! its table, and every field of a table is printed by some run here.
+//!
+//! Where a table gives a field the type `[NAME](#NAME)`, the fields of that section's table are meant.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tagwright::demo::registry::{ImageSpec, Registry};
+
+use crate::markdown::Document;
+use crate::repo::Repo;
+
+const DOCUMENT: &str = "docs/reference/output.md";
+
+/// Sections of the document that hold no fields.
+const OTHERS: [&str; 2] = ["Rules", "Exit codes"];
+
+/// The fields of one section, each with the section that its type names.
+type Fields = BTreeMap<String, Option<String>>;
+
+/// What the document says, and what was seen of it.
+struct Reference {
+    sections: BTreeMap<String, Fields>,
+    seen: BTreeSet<(String, String)>,
+    /// Fields that were printed and are in no table.
+    unknown: BTreeSet<(String, String)>,
+}
+
+impl Reference {
+    fn read() -> Self {
+        let tables = Document::read(DOCUMENT).tables();
+        let sections = tables
+            .into_iter()
+            .filter(|(name, _)| !OTHERS.contains(&name.as_str()))
+            .map(|(name, rows)| {
+                let fields = rows.iter().map(|row| {
+                    let link = row[1].split_once("](#").map(|(_, rest)| rest);
+                    let target = link.map(|rest| rest.trim_end_matches(')').to_owned());
+                    (row[0].trim_matches('`').to_owned(), target)
+                });
+                (name, fields.collect())
+            });
+        Self {
+            sections: sections.collect(),
+            seen: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+        }
+    }
+
+    /// Notes every field of `value`, whose own place is `path` in `section`.
+    fn note(&mut self, section: &str, path: &str, value: &Value) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let mut field = match path {
+                "" => key.clone(),
+                _ => format!("{path}.{key}"),
+            };
+            if value.is_array() {
+                field.push_str("[]");
+            }
+            self.note_field(section, &field, value);
+        }
+    }
+
+    fn note_field(&mut self, section: &str, field: &str, value: &Value) {
+        let (section, field) = self.home(section, field);
+        if !self.sections[&section].contains_key(&field) {
+            self.unknown.insert((section, field));
+            return;
+        }
+        self.seen.insert((section.clone(), field.clone()));
+        // A schema is documented as a schema.
+        if section == "schema" {
+            return;
+        }
+        let one = std::slice::from_ref(value);
+        for element in value.as_array().map_or(one, Vec::as_slice) {
+            self.note(&section, &field, element);
+        }
+    }
+
+    /// The section whose table has `field`: this one, or the one that a field above it links to.
+    fn home(&self, section: &str, field: &str) -> (String, String) {
+        let fields = &self.sections[section];
+        if fields.contains_key(field) {
+            return (section.to_owned(), field.to_owned());
+        }
+        for (above, target) in fields {
+            let below = field
+                .strip_prefix(above.as_str())
+                .and_then(|rest| rest.strip_prefix('.'));
+            if let (Some(target), Some(below)) = (target, below) {
+                return self.home(target, below);
+            }
+        }
+        (section.to_owned(), field.to_owned())
+    }
+
+    fn unseen(&self) -> Vec<(&str, &str)> {
+        let all = self.sections.iter().flat_map(|(section, fields)| {
+            fields
+                .keys()
+                .map(move |field| (section.as_str(), field.as_str()))
+        });
+        all.filter(|(section, field)| {
+            let pair = ((*section).to_owned(), (*field).to_owned());
+            !self.seen.contains(&pair)
+        })
+        .collect()
+    }
+}
+
+/// Runs the binary in `folder`; returns its object and how it ended.
+fn tagwright(folder: &Path, arguments: &[&str]) -> (Value, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tagwright"))
+        .args(arguments)
+        .args(["-o", "json"])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("NO_PROXY", "*")
+        .env_remove("TAGWRIGHT_CONFIG")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    let value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {words}"));
+    (value, output.status.code().unwrap())
+}
+
+/// A config repo with something of everything, its registry, and the configuration that joins them.
+struct World {
+    folder: tempfile::TempDir,
+    repo: Repo,
+    _registry: Registry,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let registry = Registry::start().unwrap();
+        let host = registry.host();
+        let created = "2026-03-02T08:00:00Z".parse().unwrap();
+        for (tag, content) in [("1.0.0", "one"), ("1.1.0", "two"), ("latest", "two")] {
+            registry.push("acme/shop", tag, &ImageSpec::new(created, content));
+        }
+        let app = |name: &str, more: &str| {
+            format!(
+                "version: 1\napp: {name}\nimage: {host}/acme/shop\nstages:\n  - {{name: live, paths: [{name}/**]}}\n{more}"
+            )
+        };
+        let image = |tag: &str| format!("image: {host}/acme/shop:{tag}\n");
+        let sealed = format!("{}sops: {{mac: x, version: 3.9.0}}\n", image("1.0.0"));
+        let files = [
+            ("policies/shop.yaml", app("shop", "")),
+            ("policies/split.yaml", app("split", "")),
+            ("policies/float.yaml", app("float", "")),
+            ("policies/empty.yaml", app("empty", "")),
+            ("policies/wrong.yaml", app("wrong", "semvr: 1\n")),
+            ("shop/a.yaml", image("1.0.0")),
+            ("shop/sealed.yaml", sealed),
+            ("split/a.yaml", image("1.0.0")),
+            ("split/b.yaml", image("1.1.0")),
+            ("split/c.yaml", "tag: 1 # tagwright: shop:tags\n".to_owned()),
+            ("float/a.yaml", image("latest")),
+        ];
+        let borrowed: Vec<(&str, &str)> = files.iter().map(|(p, t)| (*p, t.as_str())).collect();
+        let repo = Repo::bare(&borrowed)?;
+        let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), &repo, &host);
+        Some(Self {
+            folder,
+            repo,
+            _registry: registry,
+        })
+    }
+}
+
+/// Writes the configuration that joins a config repo and a registry to `folder`.
+fn configure(folder: &Path, repo: &Repo, host: &str) {
+    let url = repo.path().display();
+    let config = format!(
+        "version: 1\nrepositories:\n  - {{name: fleet, url: {url}, policies: [policies/]}}\nregistries:\n  - {{host: '{host}', plainHttp: true}}\n"
+    );
+    std::fs::write(folder.join("tagwright.yaml"), config).unwrap();
+}
+
+/// Files for the commands that need neither a config repo nor a registry.
+fn offline() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir_all(path.join("policies")).unwrap();
+    std::fs::create_dir_all(path.join("apps")).unwrap();
+    std::fs::write(path.join("policies/a.yaml"), "version: 1\nnmae: a\n").unwrap();
+    let text = "a: {image: acme/shop:1.0.0} # tagwright: shop\nb:\n  image: acme/shop:1.0.0 # tagwright: ignore\nc: 1 # tagwright: Shop\n";
+    std::fs::write(path.join("apps/a.yaml"), text).unwrap();
+    let sealed = "image: acme/shop:1.0.0\nsops: {mac: x, version: 3.9.0}\n";
+    std::fs::write(path.join("apps/b.yaml"), sealed).unwrap();
+    folder
+}
+
+fn select(folder: &Path) -> Value {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tagwright"))
+        .args(["select", "--semver", "^1", "-o", "json"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"1.0.0\n2.0.0\n").unwrap();
+    drop(input);
+    serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn fields_are_those_of_the_tables() {
+    let mut reference = Reference::read();
+    let folder = offline();
+    let at = folder.path();
+    let shop = "acme/shop=acme/shop:2.0.0";
+    for (arguments, ends) in [
+        (&["images", "apps"][..], 0),
+        (&["check"], 2),
+        (&["set", "--dry-run", shop, "apps"], 1),
+        (&["schema"], 0),
+    ] {
+        let (value, ended) = tagwright(at, arguments);
+        assert_eq!(ended, ends, "{arguments:?}");
+        reference.note(arguments[0], "", &value);
+    }
+    reference.note("select", "", &select(at));
+
+    let Some(world) = World::new() else {
+        return;
+    };
+    let at = world.folder.path();
+    for (arguments, ends) in [
+        (&["plan"][..], 1),
+        (&["explain", "split"], 0),
+        (&["explain", "float"], 0),
+    ] {
+        let (value, ended) = tagwright(at, arguments);
+        assert_eq!(ended, ends, "{arguments:?}");
+        reference.note(arguments[0], "", &value);
+    }
+    world
+        .repo
+        .hook("pre-receive", "echo 'not on Fridays' >&2; exit 1");
+    let (refused, ended) = tagwright(at, &["sync"]);
+    assert_eq!(
+        (refused["repositories"][0]["result"].as_str(), ended),
+        (Some("refused"), 1)
+    );
+    reference.note("sync", "", &refused);
+    world.repo.hook("pre-receive", "exit 0");
+    let (landed, _) = tagwright(at, &["sync"]);
+    assert_eq!(landed["repositories"][0]["result"], "landed");
+    reference.note("sync", "", &landed);
+
+    let unknown = &reference.unknown;
+    assert!(unknown.is_empty(), "in no table: {unknown:#?}");
+    let unseen = reference.unseen();
+    assert!(unseen.is_empty(), "printed by no run: {unseen:#?}");
+}
+
+#[test]
+fn the_examples_are_of_the_shapes() {
+    let mut reference = Reference::read();
+    let mut section = String::new();
+    let document = Document::read(DOCUMENT);
+    let mut count = 0;
+    for block in document.blocks() {
+        let above = document.text.lines().take(block.line);
+        for line in above {
+            if let Some(heading) = line.strip_prefix("## ") {
+                section = heading.to_owned();
+            }
+        }
+        if block.info == "json" {
+            count += 1;
+            let value: Value = serde_json::from_str(&block.text).unwrap();
+            assert_eq!(value["version"], 1);
+            reference.note(&section, "", &value);
+        }
+    }
+    assert_eq!(count, 3, "of plan, sync and explain");
+    assert!(reference.unknown.is_empty(), "{:#?}", reference.unknown);
+}
+
+#[test]
+fn pending_changes_have_an_exit_code_of_their_own() {
+    let registry = Registry::start().unwrap();
+    let host = registry.host();
+    let created = "2026-03-02T08:00:00Z".parse().unwrap();
+    registry.push("acme/shop", "1.1.0", &ImageSpec::new(created, "two"));
+    let app = format!("version: 1\napp: shop\nimage: {host}/acme/shop\n");
+    let image = format!("image: {host}/acme/shop:1.0.0\n");
+    let files = [
+        ("policies/shop.yaml", app.as_str()),
+        ("a.yaml", image.as_str()),
+    ];
+    let Some(repo) = Repo::bare(&files) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    configure(folder.path(), &repo, &host);
+    let plan = |more: &[&str]| tagwright(folder.path(), &[&["plan"], more].concat()).1;
+    assert_eq!(plan(&[]), 0);
+    assert_eq!(plan(&["--detailed-exitcode"]), 10);
+    let (_, ended) = tagwright(folder.path(), &["sync"]);
+    assert_eq!(ended, 0);
+    assert_eq!(plan(&["--detailed-exitcode"]), 0);
+}
