@@ -1,5 +1,5 @@
 //! docs/reference/output.md against what the binary prints: every field that a command prints is in
-//! its table, and every field of a table is printed by some run here.
+//! its table, and every field of a table is printed by some run here. The same for metrics.
 //!
 //! Where a table gives a field the type `[NAME](#NAME)`, the fields of that section's table are meant.
 
@@ -9,6 +9,8 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,6 +18,7 @@ use serde_json::Value;
 use tagwright::demo::registry::{ImageSpec, Registry};
 
 use crate::markdown::Document;
+use crate::parts::{self, Server};
 use crate::repo::Repo;
 
 const DOCUMENT: &str = "docs/reference/output.md";
@@ -172,23 +175,38 @@ impl World {
         ];
         let borrowed: Vec<(&str, &str)> = files.iter().map(|(p, t)| (*p, t.as_str())).collect();
         let repo = Repo::bare(&borrowed)?;
+        Some(Self::of(registry, repo))
+    }
+
+    /// A config repo with one change to make.
+    fn pending() -> Option<Self> {
+        let registry = Registry::start().unwrap();
+        let host = registry.host();
+        let created = "2026-03-02T08:00:00Z".parse().unwrap();
+        registry.push("acme/shop", "1.1.0", &ImageSpec::new(created, "two"));
+        let app = format!("version: 1\napp: shop\nimage: {host}/acme/shop\n");
+        let image = format!("image: {host}/acme/shop:1.0.0\n");
+        let files = [
+            ("policies/shop.yaml", app.as_str()),
+            ("a.yaml", image.as_str()),
+        ];
+        let repo = Repo::bare(&files)?;
+        Some(Self::of(registry, repo))
+    }
+
+    fn of(registry: Registry, repo: Repo) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        configure(folder.path(), &repo, &host);
-        Some(Self {
+        let (url, host) = (repo.path().display(), registry.host());
+        let config = format!(
+            "version: 1\nrepositories:\n  - {{name: fleet, url: {url}, policies: [policies/]}}\nregistries:\n  - {{host: '{host}', plainHttp: true}}\n"
+        );
+        std::fs::write(folder.path().join("tagwright.yaml"), config).unwrap();
+        Self {
             folder,
             repo,
             _registry: registry,
-        })
+        }
     }
-}
-
-/// Writes the configuration that joins a config repo and a registry to `folder`.
-fn configure(folder: &Path, repo: &Repo, host: &str) {
-    let url = repo.path().display();
-    let config = format!(
-        "version: 1\nrepositories:\n  - {{name: fleet, url: {url}, policies: [policies/]}}\nregistries:\n  - {{host: '{host}', plainHttp: true}}\n"
-    );
-    std::fs::write(folder.join("tagwright.yaml"), config).unwrap();
 }
 
 /// Files for the commands that need neither a config repo nor a registry.
@@ -206,7 +224,6 @@ fn offline() -> tempfile::TempDir {
 }
 
 fn select(folder: &Path) -> Value {
-    use std::io::Write as _;
     let mut child = Command::new(env!("CARGO_BIN_EXE_tagwright"))
         .args(["select", "--semver", "^1", "-o", "json"])
         .current_dir(folder)
@@ -297,25 +314,65 @@ fn the_examples_are_of_the_shapes() {
 
 #[test]
 fn pending_changes_have_an_exit_code_of_their_own() {
-    let registry = Registry::start().unwrap();
-    let host = registry.host();
-    let created = "2026-03-02T08:00:00Z".parse().unwrap();
-    registry.push("acme/shop", "1.1.0", &ImageSpec::new(created, "two"));
-    let app = format!("version: 1\napp: shop\nimage: {host}/acme/shop\n");
-    let image = format!("image: {host}/acme/shop:1.0.0\n");
-    let files = [
-        ("policies/shop.yaml", app.as_str()),
-        ("a.yaml", image.as_str()),
-    ];
-    let Some(repo) = Repo::bare(&files) else {
+    let Some(world) = World::pending() else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    configure(folder.path(), &repo, &host);
-    let plan = |more: &[&str]| tagwright(folder.path(), &[&["plan"], more].concat()).1;
+    let at = world.folder.path();
+    let plan = |more: &[&str]| tagwright(at, &[&["plan"], more].concat()).1;
     assert_eq!(plan(&[]), 0);
     assert_eq!(plan(&["--detailed-exitcode"]), 10);
-    let (_, ended) = tagwright(folder.path(), &["sync"]);
+    let (_, ended) = tagwright(at, &["sync"]);
     assert_eq!(ended, 0);
     assert_eq!(plan(&["--detailed-exitcode"]), 0);
+}
+
+/// The body of an answer over plain HTTP/1.0, empty while nobody listens.
+fn get(port: u16, path: &str) -> String {
+    let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else {
+        return String::new();
+    };
+    let mut answer = String::new();
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_guide_has_every_metric() {
+    let Some(world) = World::pending() else {
+        return;
+    };
+    let port = parts::free_port();
+    let config = world.folder.path().join("tagwright.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let served = format!("{text}server: {{listen: '127.0.0.1:{port}'}}\n");
+    std::fs::write(&config, served).unwrap();
+    let _server = Server::start(
+        Command::new(env!("CARGO_BIN_EXE_tagwright"))
+            .arg("serve")
+            .current_dir(world.folder.path())
+            .env("HOME", world.folder.path())
+            .env("NO_PROXY", "*")
+            .env_remove("TAGWRIGHT_CONFIG")
+            .stderr(Stdio::null()),
+    );
+    let mut metrics = String::new();
+    parts::wait_until("the change lands", || {
+        metrics = get(port, "/metrics");
+        metrics.contains("tagwright_changes_total{")
+    });
+    let guide = Document::read("docs/guide/operating.md").text;
+    let types = metrics.lines().filter_map(|l| l.strip_prefix("# TYPE "));
+    let mut count = 0;
+    for (name, kind) in types.filter_map(|line| line.split_once(' ')) {
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let row = format!("| `{name}{suffix}` | {kind} |");
+        assert!(guide.contains(&row), "{row}");
+        count += 1;
+    }
+    assert_eq!(count, guide.matches("\n| `tagwright_").count());
 }

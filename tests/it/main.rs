@@ -5,6 +5,7 @@ mod binary;
 mod chart;
 mod demo_registry;
 mod demo_world;
+mod docs_examples;
 mod docs_output;
 mod fake_server;
 mod fuzz;
