@@ -17,6 +17,7 @@ pub mod message;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+pub mod running;
 pub mod snapshot;
 pub mod source;
 

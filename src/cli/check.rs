@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::output::{Exit, Output, has_errors};
+use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::config::{self, FolderPath, PoliciesEntry};
 use crate::diag::{Diagnostic, Severity};
+use crate::reconcile::plan::Blocked;
 use crate::reconcile::snapshot::{IndexCache, Snapshot};
 use crate::reconcile::source::Source;
 
@@ -149,6 +150,10 @@ fn siteless(snapshot: &Snapshot) -> Vec<Diagnostic> {
         .map(|(key, _)| {
             let app = &snapshot.apps[key.app];
             let stage = &app.stages[key.stage];
+            if snapshot.claims.contested.contains(key) {
+                let message = format!("the stage `{}` has {}", stage.name, Blocked::Contested);
+                return Diagnostic::error(&app.file, message);
+            }
             Diagnostic::error(
                 &app.file,
                 format!(
@@ -178,7 +183,7 @@ fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
         .map(|(image, (file, site, count))| {
             let others = match count {
                 1 => String::new(),
-                _ => format!(", here and at {} other places", count - 1),
+                _ => format!(", here and at {}", output::count(count - 1, "other place")),
             };
             Diagnostic::warning(&file.path, format!("nobody manages {image}{others}"))
                 .at_bare(site.position)
@@ -203,15 +208,15 @@ fn print(report: &Report, output: Output) {
         output.line(diagnostic.render(output.color()));
         output.line("");
     }
-    let count = |severity| {
-        let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
-        report.diagnostics.iter().filter(of).count()
+    let of = |severity| {
+        let same = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+        report.diagnostics.iter().filter(same).count()
     };
     output.note(format!(
-        "{} apps manage {} sites; {} errors, {} warnings",
-        report.apps,
-        report.sites,
-        count(Severity::Error),
-        count(Severity::Warning)
+        "{}, {}; {}, {}",
+        count(report.apps, "app"),
+        count(report.sites, "managed site"),
+        count(of(Severity::Error), "error"),
+        count(of(Severity::Warning), "warning")
     ));
 }

@@ -62,7 +62,7 @@ impl Workplace {
     /// # Errors
     /// When no folder can be made.
     pub fn open(service: &Service) -> anyhow::Result<Self> {
-        match State::own(&cache_folder(service)) {
+        match own(&cache_folder(service)) {
             Ok(state) => Ok(Self {
                 state,
                 _temporary: None,
@@ -78,6 +78,20 @@ impl Workplace {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Owns a cache folder. One that is in use may be that of a process just ended, whose last programs are
+/// still ending: a moment is allowed for that.
+fn own(folder: &Path) -> Result<State, state::Error> {
+    const TRIES: u32 = 10;
+    const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
+    for _ in 1..TRIES {
+        match State::own(folder) {
+            Err(state::Error::Locked(_)) => std::thread::sleep(MOMENT),
+            other => return other,
+        }
+    }
+    State::own(folder)
 }
 
 /// The reconcilers of all config repos.

@@ -12,8 +12,9 @@ use crate::diag::{Diagnostic, Position};
 use crate::git::CommitId;
 use crate::policy::CurrentListed;
 use crate::reconcile::Observation;
-use crate::reconcile::plan::{Running, StagePlan, Step};
+use crate::reconcile::plan::{StagePlan, Step};
 use crate::reconcile::prepare::Prepared;
+use crate::reconcile::running::Running;
 
 /// The plan of one config repo.
 #[derive(Debug, Serialize)]
@@ -213,6 +214,17 @@ fn reason(plan: &StagePlan) -> String {
         );
     }
     reason
+}
+
+/// Says on stderr which config repo the plan is of, and on which commit.
+pub fn print_heading(view: &PlanView, output: Output) {
+    /// As many digits as `git log --oneline` shows in a large repository.
+    const SHORT: usize = 12;
+    let commit = view
+        .commit
+        .as_deref()
+        .map_or("the working tree", |id| id.get(..SHORT).unwrap_or(id));
+    output.note(format!("{} at {commit}", view.repository));
 }
 
 /// Prints the stages of a plan, a line each.

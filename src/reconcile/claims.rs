@@ -54,6 +54,8 @@ pub struct Claims {
     pub stages: BTreeMap<StageKey, Vec<SiteRef>>,
     /// Sites that nobody may write, and why.
     pub diagnostics: Vec<Diagnostic>,
+    /// Stages that share a claim on a site, so that nobody gets it.
+    pub contested: BTreeSet<StageKey>,
     /// Sites of images that no app watches.
     pub unmanaged: Vec<SiteRef>,
 }
@@ -80,15 +82,23 @@ pub fn claim(apps: &[App], entries: &[PoliciesEntry], files: &[IndexedFile]) -> 
                 Claim::One(stage) => claims.stages.entry(stage).or_default().push(reference),
                 Claim::Nobody => claims.unmanaged.push(reference),
                 Claim::OtherPath => {}
-                Claim::Refused(reason, hint) => claims.diagnostics.push(
-                    Diagnostic::warning(&file.path, reason)
-                        .at_bare(site.position)
-                        .hint(hint),
-                ),
+                Claim::Contested(several) => {
+                    let told = owners.contest(&several);
+                    claims.refuse(file, site, told);
+                    claims.contested.extend(several);
+                }
+                Claim::Refused(reason, hint) => claims.refuse(file, site, (reason, hint)),
             }
         }
     }
     claims
+}
+
+impl Claims {
+    fn refuse(&mut self, file: &IndexedFile, site: &Site, (reason, hint): (String, String)) {
+        let told = Diagnostic::warning(&file.path, reason).at_bare(site.position);
+        self.diagnostics.push(told.hint(hint));
+    }
 }
 
 /// What became of one site.
@@ -98,6 +108,8 @@ enum Claim {
     Nobody,
     /// An app watches the image, but no stage of it reaches this file.
     OtherPath,
+    /// Several stages claim it with one rank.
+    Contested(Vec<StageKey>),
     /// Meant to be managed, but not so: the reason and what to do.
     Refused(String, String),
 }
@@ -253,7 +265,7 @@ impl<'a> Owners<'a> {
                 ),
                 format!("add the file to the `paths` of a stage in {}", app.file),
             ),
-            several => self.contested(several),
+            _ => Claim::Contested(reached),
         }
     }
 
@@ -270,7 +282,7 @@ impl<'a> Owners<'a> {
         match reached.as_slice() {
             [] => Claim::OtherPath,
             [one] => self.within_limits(*one, file),
-            several => self.contested(several),
+            _ => Claim::Contested(reached),
         }
     }
 
@@ -302,7 +314,8 @@ impl<'a> Owners<'a> {
         )
     }
 
-    fn contested(&self, several: &[StageKey]) -> Claim {
+    /// Who claims a site, and what to do about it.
+    fn contest(&self, several: &[StageKey]) -> (String, String) {
         let names: Vec<String> = several
             .iter()
             .map(|key| {
@@ -310,7 +323,7 @@ impl<'a> Owners<'a> {
                 format!("{}/{} ({})", app.name, app.stages[key.stage].name, app.file)
             })
             .collect();
-        Claim::Refused(
+        (
             format!(
                 "claimed by {}; nobody writes this site",
                 names.join(" and ")

@@ -7,7 +7,8 @@
 use std::fmt::Write as _;
 
 use crate::image::{Image, Version};
-use crate::reconcile::plan::{Change, Running};
+use crate::reconcile::plan::Change;
+use crate::reconcile::running::Running;
 
 /// One edit as the body tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
         policy,
     } = subject;
     let old = match &change.from {
+        // The sites that lag are what changes; the highest may be the very tag that is written.
+        Running::Split { highest, others } if highest.tag == change.tag => others.join(", "),
         Running::One(version)
         | Running::Split {
             highest: version, ..
@@ -107,7 +110,7 @@ fn word(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::image::Digest;
-    use crate::reconcile::plan::RunningVersion;
+    use crate::reconcile::running::{RunningVersion, Unordered};
 
     fn change(from: Running) -> Change {
         Change {
@@ -156,8 +159,29 @@ mod tests {
     }
 
     #[test]
+    fn the_subject_names_what_lags_where_the_highest_stays() {
+        let from = Running::Split {
+            highest: RunningVersion {
+                tag: "6.2.0".parse().unwrap(),
+                digest: None,
+            },
+            others: vec!["6.1.8".to_owned(), "6.1.9".to_owned()],
+        };
+        let text = write(from, &[]);
+        assert!(
+            text.starts_with("shop: staging 6.1.8, 6.1.9 -> 6.2.0\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn text_from_outside_cannot_add_lines() {
-        let from = Running::Unordered("x\nTagwright-Change: v1 app=evil\u{1b}[31m \u{202e}".into());
+        let from = Running::Unordered(Unordered {
+            text: "x\nTagwright-Change: v1 app=evil\u{1b}[31m \u{202e}".into(),
+            tag: None,
+            digest: None,
+            refusal: None,
+        });
         let text = write(from, &[]);
         let trailers = text
             .lines()

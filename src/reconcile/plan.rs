@@ -19,6 +19,7 @@ use crate::policy::{
     self, Current, CurrentListed, ManifestFact, Manifests, NoChoice, Outcome, Selection,
 };
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
+use crate::reconcile::running::{self, Running, Unordered};
 use crate::registry::AccountId;
 
 /// Where an image's tags come from: the image, seen with one account.
@@ -85,33 +86,6 @@ pub struct StagePlan {
     pub step: Step,
 }
 
-/// What a stage's sites say it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Running {
-    /// No sites.
-    Nothing,
-    /// One reference at all sites.
-    One(RunningVersion),
-    /// Sites disagree; the highest counts.
-    Split {
-        /// The highest.
-        highest: RunningVersion,
-        /// The others, as written.
-        others: Vec<String>,
-    },
-    /// A site's reference can't be ordered, as written.
-    Unordered(String),
-}
-
-/// A tag that runs, with its digest where the sites record one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningVersion {
-    /// The tag.
-    pub tag: Tag,
-    /// The digest, if written.
-    pub digest: Option<Digest>,
-}
-
 /// What to do with one stage.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -145,6 +119,8 @@ pub struct Change {
 pub enum Blocked {
     /// The stage has no sites.
     NoSites,
+    /// Every site that the stage could have is claimed by another one too.
+    Contested,
     /// The tags could not be listed.
     Listing(String),
     /// The choice can't be read.
@@ -169,7 +145,11 @@ impl Blocked {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Self::NoSites | Self::Listing(_) | Self::Unreadable(_) | Self::Moved { .. }
+            Self::NoSites
+                | Self::Contested
+                | Self::Listing(_)
+                | Self::Unreadable(_)
+                | Self::Moved { .. }
         )
     }
 }
@@ -179,6 +159,9 @@ impl fmt::Display for Blocked {
         match self {
             Self::NoSites => f.write_str(
                 "no site: no file under the stage's paths names the image, and no marker names the app",
+            ),
+            Self::Contested => f.write_str(
+                "no site of its own: others claim its sites too, so nobody writes them; the warnings name them",
             ),
             Self::Listing(why) | Self::Unreadable(why) => f.write_str(why),
             Self::Moved { tag, recorded, now } => write!(
@@ -215,6 +198,7 @@ pub fn plan(
             listing: facts.listings.get(&feed),
             manifests: facts.manifests.get(&feed),
             known: facts.running.get(&feed),
+            contested: claims.contested.contains(key),
         };
         let (running, selection, step, needs) = case.decide();
         if let (Step::UpToDate, Some(tag)) = (&step, case.unchecked(&running)) {
@@ -248,15 +232,16 @@ struct Case<'a> {
     manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
     /// What is known of tags that run.
     known: Option<&'a BTreeMap<Tag, ManifestFact>>,
+    contested: bool,
 }
 
 type Decision = (Running, Option<Selection>, Step, Vec<Tag>);
 
 impl Case<'_> {
     fn decide(&self) -> Decision {
-        let running = self.running();
+        let running = Running::of(self.policy, &self.sites);
         if running == Running::Nothing {
-            return (running, None, Step::Blocked(Blocked::NoSites), Vec::new());
+            return (running, None, Step::Blocked(self.siteless()), Vec::new());
         }
         let tags = match self.listing {
             Some(Listing::Complete { tags, .. }) => tags,
@@ -274,11 +259,19 @@ impl Case<'_> {
             | Running::Split {
                 highest: version, ..
             } => Current::Tag(&version.tag),
-            Running::Unordered(text) => Current::Unparsable(text),
+            Running::Unordered(unordered) => unordered.as_current(),
         };
         let selection = policy::select(self.policy, tags, current, Manifests::Known(manifests));
         let (step, needs) = self.step(&running, &selection, manifests);
         (running, Some(selection), step, needs)
+    }
+
+    fn siteless(&self) -> Blocked {
+        if self.contested {
+            Blocked::Contested
+        } else {
+            Blocked::NoSites
+        }
     }
 
     fn step(
@@ -309,7 +302,14 @@ impl Case<'_> {
                 blocked(Blocked::Unreadable(why.to_string()))
             }
             Outcome::Nothing(why) => blocked(Blocked::NothingAcceptable(why.to_string())),
-            Outcome::Unordered(why) => blocked(Blocked::Unordered(why.to_string())),
+            Outcome::Unordered(why) => blocked(Blocked::Unordered(match running {
+                Running::Unordered(Unordered {
+                    text,
+                    refusal: Some(refusal),
+                    ..
+                }) => format!("the site that holds `{text}` can't be written: {refusal}"),
+                _ => why.to_string(),
+            })),
         }
     }
 
@@ -368,7 +368,7 @@ impl Case<'_> {
     fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
         self.sites
             .iter()
-            .filter(|(_, site)| match site_part(site) {
+            .filter(|(_, site)| match running::part(site) {
                 Part::Name => false,
                 Part::Digest => digest.is_some_and(|digest| site.digest().as_ref() != Some(digest)),
                 Part::Whole | Part::Tag => {
@@ -415,85 +415,6 @@ impl Case<'_> {
             recorded: recorded.find(|recorded| recorded != now)?,
             now: now.clone(),
         })
-    }
-
-    fn running(&self) -> Running {
-        let mut versions: Vec<RunningVersion> = Vec::new();
-        let mut lone_digest = None;
-        for (_, site) in &self.sites {
-            match site_part(site) {
-                // A name says nothing of what runs.
-                Part::Name => continue,
-                // A digest of its own goes with the tag at another site.
-                Part::Digest => {
-                    lone_digest = Some(site.reference_text());
-                    continue;
-                }
-                Part::Whole | Part::Tag => {}
-            }
-            match site.tag() {
-                Some(tag) => versions.push(RunningVersion {
-                    tag,
-                    digest: site.digest(),
-                }),
-                None => return Running::Unordered(site.reference_text()),
-            }
-        }
-        if versions.is_empty() {
-            return lone_digest.map_or(Running::Nothing, Running::Unordered);
-        }
-        match policy::highest(self.policy, versions.iter().map(|version| &version.tag)) {
-            Err(tag) => Running::Unordered(tag.to_string()),
-            Ok(None) => Running::Nothing,
-            Ok(Some(tag)) => {
-                let tag = tag.clone();
-                Self::split(tag, versions)
-            }
-        }
-    }
-
-    fn split(highest: Tag, versions: Vec<RunningVersion>) -> Running {
-        let (top, rest): (Vec<_>, Vec<_>) = versions
-            .into_iter()
-            .partition(|version| version.tag == highest);
-        let digest = top.iter().find_map(|version| version.digest.clone());
-        let highest = RunningVersion {
-            tag: highest,
-            digest,
-        };
-        if rest.is_empty() {
-            return Running::One(highest);
-        }
-        let mut others: Vec<String> = rest.iter().map(|version| version.tag.to_string()).collect();
-        others.sort();
-        others.dedup();
-        Running::Split { highest, others }
-    }
-}
-
-/// Which part of a reference a site's own scalar holds.
-fn site_part(site: &Site) -> Part {
-    site.marker
-        .as_ref()
-        .map_or(Part::Whole, |marker| marker.part())
-}
-
-impl fmt::Display for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => f.write_str("nothing"),
-            Self::One(version)
-            | Self::Split {
-                highest: version, ..
-            } => {
-                let version = crate::image::Version {
-                    tag: Some(&version.tag),
-                    digest: version.digest.as_ref(),
-                };
-                write!(f, "{version}")
-            }
-            Self::Unordered(text) => f.write_str(text),
-        }
     }
 }
 

@@ -46,6 +46,11 @@ fn told(texts: &[&str], files: &[(&str, &str)]) -> Vec<String> {
     let (apps, entries) = apps(texts);
     let files: Vec<IndexedFile> = files.iter().map(|(path, text)| file(path, text)).collect();
     let claims = claim(&apps, &entries, &files);
+    let contested = claims
+        .diagnostics
+        .iter()
+        .filter(|told| told.message.starts_with("claimed by"));
+    assert_eq!(contested.count() > 0, !claims.contested.is_empty());
     let owned = claims.stages.iter().flat_map(|(key, sites)| {
         let app = &apps[key.app];
         let name = format!("{}/{}", app.name, app.stages[key.stage].name);

@@ -247,6 +247,46 @@ fn a_lone_name_or_digest_is_no_version() {
 }
 
 #[test]
+fn a_stage_whose_sites_others_claim_too_says_so() {
+    let mut world = World::new("", &["image: nginx\n"]).tags(&["1.0.0"]);
+    world.claims.contested.insert(StageKey { app: 0, stage: 0 });
+    assert!(
+        world.step().starts_with("blocked: no site of its own"),
+        "{}",
+        world.step()
+    );
+}
+
+#[test]
+fn why_a_tag_has_no_order_is_told() {
+    let world = World::new("", &["image: ghcr.io/acme/shop:latest\n"]).tags(&["1.0.0"]);
+    let step = world.step();
+    assert!(
+        step.contains("`latest` can't be ordered: it is not a version"),
+        "{step}"
+    );
+    let pinned = format!("image: ghcr.io/acme/shop@{}\n", digest("1"));
+    let world = World::new("", &[&pinned]).tags(&["1.0.0"]);
+    assert!(
+        world.step().contains("only a digest is written"),
+        "{}",
+        world.step()
+    );
+}
+
+/// Nobody knows what runs at a site whose marker asks for another part than it holds.
+#[test]
+fn a_site_that_cannot_be_written_makes_the_stage_wait_and_says_why() {
+    let misfit = "tag: 1.0.0 # tagwright: shop\n";
+    let world = World::new("", &[misfit, &site("1.0.0")]).tags(&["1.1.0"]);
+    let step = world.step();
+    assert!(
+        step.starts_with("blocked: unordered: the site that holds `1.0.0` can't be written:"),
+        "{step}"
+    );
+}
+
+#[test]
 fn failures_are_told_from_waiting() {
     let moved = Blocked::Moved {
         tag: "1".parse().unwrap(),
@@ -255,6 +295,7 @@ fn failures_are_told_from_waiting() {
     };
     let cases = [
         (Blocked::NoSites, true),
+        (Blocked::Contested, true),
         (Blocked::Listing(String::new()), true),
         (Blocked::Unreadable(String::new()), true),
         (moved, true),
