@@ -156,10 +156,7 @@ impl Diagnostic {
         let mut group = match (self.position, &self.source_line) {
             (Some(position), Some(line)) => {
                 let start = byte_of_column(line, position.column);
-                let end = line[start..]
-                    .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']'))
-                    .map_or(line.len(), |length| start + length.max(1));
-                let end = end.min(line.len());
+                let end = start + word_length(&line[start..]);
                 title.element(
                     Snippet::source(line.as_str())
                         .line_start(position.line as usize)
@@ -216,6 +213,19 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|(_, near)| *near >= NEAR)
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(candidate, _)| candidate)
+}
+
+/// The bytes of the YAML word at the start of `text`, without what ends it; at least one, if there is
+/// one.
+fn word_length(text: &str) -> usize {
+    let word = text
+        .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']'))
+        .map_or(text, |end| &text[..end]);
+    let word = word.strip_suffix(':').unwrap_or(word);
+    match word.len() {
+        0 => text.chars().next().map_or(0, char::len_utf8),
+        length => length,
+    }
 }
 
 fn byte_of_column(line: &str, column: u32) -> usize {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
@@ -81,11 +80,7 @@ pub async fn run(
     let workplace = Workplace::open(&service)?;
     let mut reconcilers = service::reconcilers(&service, &workplace.state, &Clock::system())?;
     for reconciler in &mut reconcilers {
-        let name = reconciler.repository().name.clone();
-        let observation = reconciler
-            .observe(Freshness::Anew)
-            .await
-            .with_context(|| format!("config repo `{name}` can't be planned"))?;
+        let observation = reconciler.observe(Freshness::Anew).await?;
         let apps = &observation.snapshot.apps;
         let Some(app) = apps
             .iter()

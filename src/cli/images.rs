@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::output::{Exit, Output};
+use crate::cli::output::{Exit, Output, count};
 use crate::cli::walk;
 use crate::diag::{Diagnostic, Position};
 use crate::manifest::{self, SiteKind};
@@ -102,6 +102,5 @@ fn print(listed: &Listed, output: Output) {
     }
     output.raw(text);
     output.diagnostics(&listed.problems);
-    let count = listed.sites.len();
-    output.note(format!("{count} site{}", if count == 1 { "" } else { "s" }));
+    output.note(count(listed.sites.len(), "site"));
 }

@@ -152,6 +152,12 @@ pub fn paint(wanted: bool, style: &str, text: &str) -> String {
     }
 }
 
+/// `1 site`, `2 sites`.
+pub fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Whether any of the diagnostics is an error.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
@@ -96,12 +95,11 @@ async fn observe(
     reconciler: &mut Reconciler,
     path: Option<&std::path::Path>,
 ) -> anyhow::Result<Observation> {
-    let name = reconciler.repository().name.clone();
-    match path {
+    let observed = match path {
         Some(folder) => reconciler.observe_folder(folder).await,
         None => reconciler.observe(Freshness::Anew).await,
-    }
-    .with_context(|| format!("config repo `{name}` can't be planned"))
+    };
+    Ok(observed?)
 }
 
 /// Leaves only `app` in the observation; says whether it is there.
@@ -121,11 +119,7 @@ fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
 }
 
 fn print(view: &PlanView, observation: &Observation, output: Output) {
-    let commit = view
-        .commit
-        .as_deref()
-        .map_or("the working tree", |id| &id[..12.min(id.len())]);
-    output.note(format!("{} at {commit}", view.repository));
+    view::print_heading(view, output);
     view::print_stages(view, output);
     output.line("");
     for prepared in &observation.preparation.commits {

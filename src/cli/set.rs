@@ -212,7 +212,9 @@ fn apply(
         }));
     if rewritten.bytes != bytes {
         if dry_run {
-            outcome.diff = diff::unified(&file.shown(), bytes, &rewritten.bytes, color);
+            let path = file.shown();
+            let path = path.strip_prefix("./").unwrap_or(&path);
+            outcome.diff = diff::unified(path, bytes, &rewritten.bytes, color);
         } else {
             replace(&file.path, &rewritten.bytes)?;
         }

@@ -108,6 +108,7 @@ impl PassView {
     }
 
     fn print(&self, pass: &Pass, output: Output) {
+        view::print_heading(&self.plan, output);
         view::print_stages(&self.plan, output);
         output.line("");
         let landed: &[_] = match &pass.result {

@@ -39,6 +39,12 @@ struct OfState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSeverity {
+    repository: String,
+    severity: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfStage {
     repository: String,
     app: String,
@@ -55,7 +61,7 @@ pub struct Metrics {
     last_success: Family<OfRepository, Gauge>,
     sites: Family<OfRepository, Gauge>,
     stages: Family<OfState, Gauge>,
-    problems: Family<OfState, Gauge>,
+    problems: Family<OfSeverity, Gauge>,
 }
 
 impl Default for Metrics {
@@ -187,12 +193,12 @@ impl Metrics {
                 .iter()
                 .chain(&pass.observation.preparation.refused)
         };
-        for (state, severity) in [("error", Severity::Error), ("warning", Severity::Warning)] {
+        for (word, severity) in [("error", Severity::Error), ("warning", Severity::Warning)] {
             let count = all().filter(|d| d.severity == severity).count();
             self.problems
-                .get_or_create(&OfState {
+                .get_or_create(&OfSeverity {
                     repository: repository.to_owned(),
-                    state,
+                    severity: word,
                 })
                 .set(whole(count));
         }
