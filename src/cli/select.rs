@@ -98,8 +98,10 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
 }
 
 fn policy_of(arguments: &Select) -> anyhow::Result<Policy> {
-    let range = Range::from_str(&arguments.semver)
-        .with_context(|| format!("`--semver {}`", arguments.semver))?;
+    let range = Range::from_str(&arguments.semver).map_err(|error| {
+        let (text, hint) = (&arguments.semver, error.hint());
+        anyhow::anyhow!("`--semver {text}`: {error} ({hint})")
+    })?;
     let pattern = arguments
         .pattern
         .as_deref()

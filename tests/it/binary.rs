@@ -17,6 +17,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::scenario::{self, Scenario};
+
 /// A folder to run the program in; its home and temporary folder are in it too.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -145,6 +147,48 @@ impl Ran {
         assert_eq!(value["version"], 1, "{value:#}");
         value
     }
+}
+
+/// A config repo with a registry, and a folder with the configuration of a service for them.
+pub struct Fleet {
+    /// The registry and the config repo.
+    pub scenario: Scenario,
+    /// Where the program runs.
+    pub place: Place,
+}
+
+impl Fleet {
+    /// A config repo that holds `files`; `None` where Git is missing.
+    pub fn new(files: &[(&str, &str)]) -> Option<Self> {
+        Self::configured(files, "policies: [policies/]", "")
+    }
+
+    /// The same, where the service's entry of the config repo has these keys besides name and URL, and
+    /// the configuration this text at its end.
+    pub fn configured(files: &[(&str, &str)], keys: &str, more: &str) -> Option<Self> {
+        let scenario = Scenario::new(files)?;
+        let place = Place::new(&[]);
+        let text = scenario::configuration(&scenario.registry.host(), &scenario.repo, keys);
+        place.write("tagwright.yaml", text + more);
+        Some(Self { scenario, place })
+    }
+
+    /// Output without what differs from run to run: the registry's host, paths, digests and ids.
+    pub fn scrub(&self, text: &str) -> String {
+        let repo = self.scenario.repo.path().to_str().unwrap();
+        let text = text
+            .replace(&self.scenario.registry.host(), "HOST")
+            .replace(repo, "REPO");
+        scrub(&text)
+    }
+}
+
+/// Output without digests and ids.
+pub fn scrub(text: &str) -> String {
+    let digest = regex::Regex::new("sha256:[0-9a-f]{64}").unwrap();
+    let id = regex::Regex::new(r"\b[0-9a-f]{40}\b").unwrap();
+    let text = digest.replace_all(text, "sha256:DIGEST");
+    id.replace_all(&text, "ID").into_owned()
 }
 
 /// Every file below a folder, by its path from there.

@@ -3,6 +3,8 @@
 
 mod binary;
 mod chart;
+mod cli_select;
+mod cli_set;
 mod demo_registry;
 mod demo_world;
 mod docs_examples;
