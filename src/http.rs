@@ -3,10 +3,12 @@
 //!
 //! Invariant: every client of the process is made here, so none lacks a timeout, none follows a
 //! redirect from `https` to `http`, and all use one TLS provider (ring). A proxy is taken from the
-//! environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`); credentials are dropped when a redirect
-//! leaves the host, which is reqwest's own rule.
+//! environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), never for this machine;
+//! credentials are dropped when a redirect leaves the host, which is reqwest's own rule.
 //!
 //! It refuses nothing else: what may be requested is for the callers to decide.
+
+mod proxy;
 
 use std::time::Duration;
 
@@ -86,7 +88,7 @@ pub fn client(options: &Options) -> Result<reqwest::Client, Error> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one constructor that sets limits and TLS"
+    reason = "the one constructor that sets limits and TLS, and takes the proxy from the environment"
 )]
 fn builder(options: &Options) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
@@ -96,7 +98,12 @@ fn builder(options: &Options) -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::custom(match options.redirects {
             Redirects::Any => redirect,
             Redirects::SameHost => redirect_within_host,
-        }));
+        }))
+        // Reqwest's own reading of the environment; ours follows.
+        .no_proxy();
+    let builder = proxy::proxies(|name| std::env::var(name).ok())
+        .into_iter()
+        .fold(builder, reqwest::ClientBuilder::proxy);
     match options.timeout {
         Some(timeout) => builder.timeout(timeout),
         None => builder,
