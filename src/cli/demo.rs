@@ -59,11 +59,14 @@ struct Heard {
 /// When the registry, the config repo or the service can't be set up, or a release isn't picked up.
 pub async fn run(arguments: &Demo, output: Output) -> anyhow::Result<Exit> {
     let temporary;
+    let kept;
     let folder: &Path = match &arguments.keep {
         Some(folder) => {
-            std::fs::create_dir_all(folder)
+            // Absolute, as the URL of a config repo must be told from a host's name.
+            kept = std::fs::create_dir_all(folder)
+                .and_then(|()| folder.canonicalize())
                 .with_context(|| format!("{} can't be made", folder.display()))?;
-            folder
+            &kept
         }
         None => {
             temporary = tempfile::tempdir().context("no temporary folder can be made")?;
@@ -201,8 +204,15 @@ impl Show<'_> {
         ));
         let image = release.image(self.clock.now());
         self.registry.push(release.repository, release.tag, &image);
+        tokio::time::timeout(PATIENCE, self.dealt_with(release))
+            .await
+            .with_context(|| format!("{name} was not dealt with in {} s", PATIENCE.as_secs()))?
+    }
+
+    /// Prints passes until one has taken the release, or said why not.
+    async fn dealt_with(&mut self, release: &Release) -> anyhow::Result<()> {
         loop {
-            let heard = self.hear(&name).await?;
+            let heard = self.hear(release.tag).await?;
             self.print(&heard);
             let landed = heard
                 .landed
