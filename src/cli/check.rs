@@ -134,7 +134,7 @@ fn find_config(arguments: &Check, config: Option<&Path>) -> Option<PathBuf> {
     if let Some(named) = config {
         return Some(named.to_owned());
     }
-    let beside = arguments.path.join(service::DEFAULT_CONFIG);
+    let beside = PathBuf::from(reached(&arguments.path, service::DEFAULT_CONFIG));
     [beside, PathBuf::from(service::DEFAULT_CONFIG)]
         .into_iter()
         .find(|path| path.is_file())
@@ -192,15 +192,23 @@ fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Adds the source line to a diagnostic about a file of the tree.
-fn with_source(diagnostic: Diagnostic, root: &Path) -> Diagnostic {
+/// A diagnostic about a file of the tree, with the file as reached from here and its source line.
+fn with_source(mut diagnostic: Diagnostic, root: &Path) -> Diagnostic {
+    diagnostic.file = reached(root, &diagnostic.file);
     let Some(position) = diagnostic.position else {
         return diagnostic;
     };
-    match std::fs::read_to_string(root.join(&diagnostic.file)) {
+    match std::fs::read_to_string(&diagnostic.file) {
         Ok(text) => diagnostic.at_position(&text, position),
         Err(_) => diagnostic,
     }
+}
+
+fn reached(root: &Path, file: &str) -> String {
+    if root == Path::new(".") {
+        return file.to_owned();
+    }
+    root.join(file).display().to_string()
 }
 
 fn print(report: &Report, output: Output) {
