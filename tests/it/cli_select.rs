@@ -134,6 +134,19 @@ fn a_policy_that_cannot_be_is_wrong_usage() {
 }
 
 #[test]
+fn a_range_that_surprises_is_warned_about_beside_the_result() {
+    let arguments = ["select", "--semver", ">=1.0.0-0 <2.0.0", "-o", "json"];
+    let ran = Place::new(&[]).feed(&arguments, TAGS).exits(0);
+    assert_eq!(ran.json()["selected"], "2.0.0-rc.1");
+    assert!(
+        ran.stderr
+            .starts_with("warning: `<2.0.0` admits pre-releases of 2.0.0"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_closed_pipe_is_no_failure() {
     use std::io::Write as _;
     let place = Place::new(&[]);

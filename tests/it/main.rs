@@ -3,7 +3,13 @@
 
 mod binary;
 mod chart;
+mod cli_check;
+mod cli_demo;
+mod cli_passes;
+mod cli_proxy;
+mod cli_schema;
 mod cli_select;
+mod cli_serve;
 mod cli_set;
 mod demo_registry;
 mod demo_world;
