@@ -58,7 +58,7 @@ fn no_choice_is_no_failure() {
         (
             &["--current", "not a tag"],
             TAGS,
-            "`not a tag` is not a tag",
+            "`not a tag` has no place in the order",
         ),
         (
             &["--semver", "^1", "--current", "3.0.0"],
