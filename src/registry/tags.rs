@@ -1,7 +1,8 @@
 //! Listing: from page to page to the end of an image's tags.
 //!
 //! Invariant: it ends, and it ends with all tags or an error. Every request goes to the registry's own
-//! origin, no address is asked twice, and pages, tags and bytes are bounded.
+//! origin, no address is asked twice in a sweep, there are at most three sweeps, and pages, tags and
+//! bytes are bounded.
 //!
 //! Source: OCI distribution spec v1.1, "Listing Tags", and how registries depart from it:
 //!
@@ -10,6 +11,8 @@
 //!   turned into one to the path that worked, and an opaque one that fails is tried that way too.
 //! * Some registries ignore `n` and `last`, some page without a link. So a full page without a link
 //!   is asked about once more, and a reply with nothing new is the end.
+//! * Some refuse our page size, and some a page after a tag that has been deleted meanwhile. So there
+//!   may be one sweep with the registry's own size, and one more from the start.
 
 use std::collections::HashSet;
 
@@ -27,24 +30,61 @@ const MAX_WARNINGS: usize = 20;
 
 /// All tags of the session's image.
 pub(super) async fn list(session: &Session<'_>) -> Result<Listing, Fault> {
+    let mut size = PageSize::Ours;
+    let mut has_restarted = false;
+    loop {
+        match sweep(session, size).await {
+            Err(Stop::Size(_)) if size == PageSize::Ours => size = PageSize::Theirs,
+            Err(Stop::Place(_)) if !has_restarted => has_restarted = true,
+            Err(Stop::Size(fault) | Stop::Place(fault) | Stop::Fault(fault)) => return Err(fault),
+            Ok(listing) => return Ok(listing),
+        }
+    }
+}
+
+/// How many tags a page is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PageSize {
+    /// [`PAGE_SIZE`].
+    Ours,
+    /// As many as the registry likes.
+    Theirs,
+}
+
+/// Why a sweep ended early.
+enum Stop {
+    /// The registry refuses the page size, as distribution 3 does above its `tags.maxtags`.
+    Size(Fault),
+    /// The registry doesn't know the tag that a page starts after, as zot doesn't once it is deleted.
+    Place(Fault),
+    /// Anything else, which another sweep wouldn't help.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// All tags, from the first page on.
+async fn sweep(session: &Session<'_>, size: PageSize) -> Result<Listing, Stop> {
     let limits = session.sender.limits;
     let mut gathered = Gathered::default();
     let mut warnings = Vec::new();
     let mut asked = HashSet::new();
     let mut bytes = 0;
     let mut next = Some(Next {
-        url: first_page(session),
+        url: first_page(session, size),
         other: None,
     });
     while let Some(page) = next.take() {
         if asked.len() >= limits.pages as usize {
-            return Err(incomplete(
-                session,
-                format!("more than {} pages", limits.pages),
-            ));
+            let reason = format!("more than {} pages", limits.pages);
+            return Err(incomplete(session, reason).into());
         }
         if !asked.insert(page.url.clone()) {
-            return Err(page_loop(session));
+            return Err(page_loop(session).into());
         }
         let most = limits.page_bytes.min(limits.listing_bytes - bytes);
         let reply = fetch(session, page, asked.len() == 1, most).await?;
@@ -57,7 +97,7 @@ pub(super) async fn list(session: &Session<'_>) -> Result<Listing, Fault> {
         let page = gathered
             .add(&reply.body, limits.tags)
             .map_err(|unusable| fault(&reply, unusable, limits.tags))?;
-        next = follow(session, &reply, &page)?;
+        next = follow(session, size, &reply, &page)?;
     }
     let (tags, invalid, invalid_count) = gathered.finish();
     Ok(Listing {
@@ -79,19 +119,22 @@ struct Next {
     other: Option<Url>,
 }
 
-fn first_page(session: &Session<'_>) -> Url {
+fn first_page(session: &Session<'_>, size: PageSize) -> Url {
     let mut url = session.origin.clone();
     url.set_path(&format!("/v2/{}/tags/list", session.image.repository()));
-    url.set_query(Some(&format!("n={PAGE_SIZE}")));
+    if size == PageSize::Ours {
+        url.set_query(Some(&format!("n={PAGE_SIZE}")));
+    }
     url
 }
 
-fn page_after(session: &Session<'_>, n: Option<&str>, last: &str) -> Url {
-    let mut url = first_page(session);
-    url.query_pairs_mut()
-        .clear()
-        .append_pair("n", n.unwrap_or(&PAGE_SIZE.to_string()))
-        .append_pair("last", last);
+/// The page after the tag `last`; `n` is the size that a link asked for.
+fn page_after(session: &Session<'_>, size: PageSize, n: Option<&str>, last: &str) -> Url {
+    let mut url = first_page(session, size);
+    if let Some(n) = n {
+        url.query_pairs_mut().clear().append_pair("n", n);
+    }
+    url.query_pairs_mut().append_pair("last", last);
     url
 }
 
@@ -100,7 +143,7 @@ async fn fetch(
     page: Next,
     is_first: bool,
     most: usize,
-) -> Result<Reply, Fault> {
+) -> Result<Reply, Stop> {
     let request = |url| Request {
         method: Method::GET,
         url,
@@ -119,19 +162,32 @@ async fn fetch(
     let reply = result?;
     match reply.status {
         StatusCode::OK if reply.is_web_page() => {
-            Err(reply.not_a_registry("it sends a web page instead of a list of tags"))
+            let reason = "it sends a web page instead of a list of tags";
+            Err(reply.not_a_registry(reason).into())
         }
         StatusCode::OK => Ok(reply),
-        StatusCode::NOT_FOUND if is_first => Err(Fault::NotFound {
-            said: reply.said(),
-            host: reply.host,
-        }),
-        _ if is_first => Err(reply.unexpected()),
-        status => Err(incomplete(
-            session,
-            format!("a page has status {}{}", status.as_u16(), reply.said()),
-        )),
+        StatusCode::NOT_FOUND if is_first => {
+            let (said, host) = (reply.said(), reply.host);
+            Err(Fault::NotFound { host, said }.into())
+        }
+        StatusCode::BAD_REQUEST if is_first && refuses_size(&reply) => {
+            Err(Stop::Size(reply.unexpected()))
+        }
+        _ if is_first => Err(reply.unexpected().into()),
+        status => {
+            let reason = format!("a page has status {}{}", status.as_u16(), reply.said());
+            let fault = incomplete(session, reason);
+            Err(match status {
+                StatusCode::NOT_FOUND => Stop::Place(fault),
+                _ => Stop::Fault(fault),
+            })
+        }
     }
+}
+
+/// Whether it is the page size that was wrong: distribution's own error code, not of the specification.
+fn refuses_size(reply: &Reply) -> bool {
+    memchr::memmem::find(&reply.body, b"PAGINATION_NUMBER_INVALID").is_some()
 }
 
 /// Whether a link was wrong: the server is there, and doesn't want the request.
@@ -143,7 +199,12 @@ fn is_refusal(result: &Result<Reply, Fault>) -> bool {
 }
 
 /// The page after this one, if there is one.
-fn follow(session: &Session<'_>, reply: &Reply, page: &Page) -> Result<Option<Next>, Fault> {
+fn follow(
+    session: &Session<'_>,
+    size: PageSize,
+    reply: &Reply,
+    page: &Page,
+) -> Result<Option<Next>, Fault> {
     let values: Vec<_> = reply
         .headers
         .get_all(LINK)
@@ -155,12 +216,12 @@ fn follow(session: &Session<'_>, reply: &Reply, page: &Page) -> Result<Option<Ne
         link::next(values).map_err(|malformed| incomplete(session, malformed.to_string()))?;
     match target {
         Some(_) if page.names > 0 && page.new == 0 => Err(page_loop(session)),
-        Some(target) => linked(session, reply, page, target).map(Some),
-        None if page.names == PAGE_SIZE && page.new > 0 => {
+        Some(target) => linked(session, size, reply, page, target).map(Some),
+        None if size == PageSize::Ours && page.names == PAGE_SIZE && page.new > 0 => {
             let last = page.last.as_deref().ok_or_else(|| {
                 incomplete(session, "a full page ends with an overlong name".to_owned())
             })?;
-            let url = page_after(session, None, last);
+            let url = page_after(session, size, None, last);
             Ok(Some(Next { url, other: None }))
         }
         None => Ok(None),
@@ -168,7 +229,13 @@ fn follow(session: &Session<'_>, reply: &Reply, page: &Page) -> Result<Option<Ne
 }
 
 /// Where a link leads, kept to the registry's origin.
-fn linked(session: &Session<'_>, reply: &Reply, page: &Page, target: &str) -> Result<Next, Fault> {
+fn linked(
+    session: &Session<'_>,
+    size: PageSize,
+    reply: &Reply,
+    page: &Page,
+    target: &str,
+) -> Result<Next, Fault> {
     let wrong = |reason: &str| {
         let target = words::clean(target);
         incomplete(
@@ -187,8 +254,8 @@ fn linked(session: &Session<'_>, reply: &Reply, page: &Page, target: &str) -> Re
     };
     let n = value("n").filter(|n| n.bytes().all(|byte| byte.is_ascii_digit()));
     let last = value("last").or_else(|| page.last.clone());
-    let rebuilt = last.map(|last| page_after(session, n.as_deref(), &last));
-    let mut url = first_page(session);
+    let rebuilt = last.map(|last| page_after(session, size, n.as_deref(), &last));
+    let mut url = first_page(session, size);
     let elsewhere = reply.url.origin() != session.origin.origin();
     if (elsewhere || link.path() != url.path())
         && let (Some(url), Some(_)) = (&rebuilt, value("last"))

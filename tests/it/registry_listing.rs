@@ -212,9 +212,9 @@ async fn without_links_a_full_page_is_asked_about_once_more() {
 #[tokio::test]
 async fn a_failing_later_page_makes_the_listing_fail() {
     for status in [400, 404, 410] {
-        let server = Server::start(move |_, count| match count {
-            0 => Reply::tags(&["a"]).header("link", "<?last=a&n=1>; rel=next"),
-            _ => Reply::json(status, "{}"),
+        let server = Server::start(move |request, _| match request.query("last") {
+            None => Reply::tags(&["a"]).header("link", "<?last=a&n=1>; rel=next"),
+            Some(_) => Reply::json(status, "{}"),
         })
         .await;
         let fault = fault(&server).await;
@@ -223,6 +223,74 @@ async fn a_failing_later_page_makes_the_listing_fail() {
             "{fault}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_refused_page_size_is_left_to_the_registry() {
+    const REFUSAL: &str = r#"{"errors":[{"code":"PAGINATION_NUMBER_INVALID","message":"invalid number of results requested","detail":{"n":1000}}]}"#;
+    // As distribution with `maxtags`: it lists all without `n`, and pages of up to 100 with it.
+    let server = Server::start(|request, _| match request.query("n") {
+        None => Reply::tags(&many(1000)),
+        Some(_) => Reply::json(400, REFUSAL),
+    })
+    .await;
+    assert_eq!(names(&list(&server).await.unwrap()), many(1000));
+    assert_eq!(
+        server.targets(),
+        [format!("{PATH}?n=1000"), PATH.to_owned()],
+        "without a size of ours, a page of that size is not a full one"
+    );
+    let paging = Server::start(|request, _| {
+        let all = ["a", "b", "c"];
+        let last = request.query("last").unwrap_or_default();
+        match request.query("n") {
+            Some("1000") => Reply::json(400, REFUSAL),
+            _ if last == "c" => Reply::tags::<&str>(&[]),
+            _ => {
+                let next = all.iter().find(|tag| **tag > last).unwrap();
+                let link = format!("</other{PATH}?last={next}>; rel=next");
+                Reply::tags(&[next]).header("link", link)
+            }
+        }
+    })
+    .await;
+    assert_eq!(names(&list(&paging).await.unwrap()), ["a", "b", "c"]);
+    let never = Server::start(|_, _| Reply::json(400, REFUSAL)).await;
+    let fault = fault(&never).await;
+    assert!(
+        matches!(fault, Fault::Unexpected { status: 400, .. }),
+        "{fault}"
+    );
+    assert_eq!(never.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_place_that_is_gone_makes_the_listing_start_again_once() {
+    // As zot, where `b` is deleted after the first page that ends with it.
+    let server = Server::start(|request, count| match (request.query("last"), count) {
+        (None, 0) => Reply::tags(&["a", "b"]).header("link", "<?n=2&last=b>; rel=next"),
+        (None, _) => Reply::tags(&["a", "c"]).header("link", "<?n=2&last=c>; rel=next"),
+        (Some("c"), _) => Reply::tags(&["d"]),
+        _ => Reply::json(404, "{}"),
+    })
+    .await;
+    let listing = list(&server).await.unwrap();
+    assert_eq!(
+        names(&listing),
+        ["a", "c", "d"],
+        "what is gone is not listed"
+    );
+    assert_eq!(listing.requests, 4);
+    let always = Server::start(|request, _| match request.query("last") {
+        None => Reply::tags(&["a"]).header("link", "<?n=1&last=a>; rel=next"),
+        Some(_) => Reply::json(404, "{}"),
+    })
+    .await;
+    assert!(matches!(
+        fault(&always).await,
+        Fault::IncompleteListing { .. }
+    ));
+    assert_eq!(always.seen().len(), 4);
 }
 
 #[tokio::test]
