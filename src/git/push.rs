@@ -5,6 +5,7 @@
 //! with the push so that the server compares again, and nothing is forced.
 
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use git2::{PushOptions, RemoteCallbacks, Repository};
 
@@ -103,7 +104,10 @@ fn exchange_with(
     options.remote_callbacks(heard.callbacks(go));
     let mut remote = repository.remote_anonymous(&exchange.url())?;
     let refspec = format!("{}:{}", change.new, change.branch);
-    remote.push(&[refspec], Some(&mut options))
+    // git2 panics, once libgit2 has returned, on a report that is not UTF-8.
+    let push = AssertUnwindSafe(|| remote.push(&[refspec], Some(&mut options)));
+    catch_unwind(push)
+        .unwrap_or_else(|_| Err(git2::Error::from_str("the server's report is not UTF-8")))
 }
 
 /// Why the server did not tell where the branch is.

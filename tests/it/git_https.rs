@@ -302,6 +302,33 @@ fn a_push_that_is_turned_away_is_an_error_or_a_refusal() {
 }
 
 #[test]
+fn a_report_of_odd_bytes_is_no_panic() {
+    let Some((world, _, server)) = served(false, None) else {
+        return;
+    };
+    let (mut mirror, parent, id) = ready(&world, &server);
+    server.set(Behaviour::Report(vec![
+        b"unpack ok\n",
+        b"ng refs/heads/main frozen\n",
+    ]));
+    let outcome = mirror.push("main", parent, id).unwrap();
+    assert_eq!(outcome, PushOutcome::Refused("frozen".into()));
+    for report in [
+        b"ng refs/heads/main gel\xe9\n".as_slice(),
+        b"ok refs/heads/\xff\n",
+    ] {
+        server.set(Behaviour::Report(vec![b"unpack ok\n", report]));
+        let outcome = mirror.push("main", parent, id).unwrap();
+        assert!(matches!(outcome, PushOutcome::Unknown(_)), "{outcome:?}");
+    }
+    server.set(Behaviour::Serve);
+    assert_eq!(
+        mirror.push("main", parent, id).unwrap(),
+        PushOutcome::Pushed
+    );
+}
+
+#[test]
 fn redirects_stay_on_the_host() {
     let Some((world, _, server)) = served(false, None) else {
         return;

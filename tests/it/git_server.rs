@@ -26,6 +26,8 @@ pub enum Behaviour {
     Answer(&'static str, &'static str, &'static str),
     /// As [`Behaviour::Answer`], but to POST requests only.
     AnswerPost(&'static str, &'static str, &'static str),
+    /// Answers POST requests with these lines as the report of a push, without doing anything.
+    Report(Vec<&'static [u8]>),
     /// Redirects requests that don't start with `/moved` there, on this or another host.
     Redirect(String),
 }
@@ -141,6 +143,7 @@ fn answer(site: &Site, stream: &mut (impl Read + Write)) {
     let response = match behaviour {
         Behaviour::Answer(status, kind, text) => page(status, kind, text),
         Behaviour::AnswerPost(status, kind, text) if post => page(status, kind, text),
+        Behaviour::Report(lines) if post => report(&lines),
         Behaviour::Redirect(place) if !request.target.starts_with("/moved") => {
             let location = format!("{place}{}", request.target);
             format!("HTTP/1.1 301 Moved\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
@@ -208,10 +211,22 @@ fn let_in(site: &Site, request: &Request) -> bool {
     site.login.is_none() || site.login == given
 }
 
-fn page(status: &str, kind: &str, text: &str) -> Vec<u8> {
+fn page(status: &str, kind: &str, text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
     let length = text.len();
-    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}")
-        .into_bytes()
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    [head.as_bytes(), text].concat()
+}
+
+/// A push's report on the first side band (`git help protocol-pack`, "Report Status").
+fn report(lines: &[&[u8]]) -> Vec<u8> {
+    let packet = |line: &[u8]| [format!("{:04x}", line.len() + 4).as_bytes(), line].concat();
+    let mut inner: Vec<u8> = lines.iter().flat_map(|line| packet(line)).collect();
+    inner.extend_from_slice(b"0000");
+    let body = [packet(&[&b"\x01"[..], &inner].concat()), b"0000".to_vec()].concat();
+    page("200 OK", "application/x-git-receive-pack-result", body)
 }
 
 /// Runs the request through `git http-backend`.
