@@ -1,17 +1,19 @@
 //! A program that speaks Git's protocol on its standard streams: `git` for a folder, `ssh`.
 //!
 //! Invariant: the program is started with arguments only, without a shell and without Git's
-//! variables in its environment; it is ended when the exchange has failed, and given time to
-//! finish (hooks run after the answer) when it has not.
+//! variables in its environment, in a process group of its own, so that a Ctrl-C meant for us doesn't
+//! end it in the middle of a push. When the exchange has failed it is ended with all that it started,
+//! and given time to finish (hooks run after the answer) when it has not.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -21,7 +23,7 @@ use crate::git::{Error, words};
 /// As much of what a program complains about as is kept; the reason is at the end.
 const MAX_COMPLAINT: usize = 8192;
 
-/// A program that has closed its output is about to end.
+/// A program that has closed its output, or was asked to end, is about to: it only cleans up.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After the answer to a push the server's last hooks still run.
@@ -65,7 +67,7 @@ impl Program {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.kill_on_drop(true);
+        command.process_group(0).kill_on_drop(true);
         command
     }
 }
@@ -76,9 +78,10 @@ pub(super) struct Connection {
     running: Arc<Mutex<Option<Running>>>,
 }
 
-/// A started program.
+/// A started program; ended when dropped.
 struct Running {
-    child: Child,
+    /// Until it is dropped.
+    child: Option<Child>,
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
     /// Until it has been told.
@@ -107,7 +110,7 @@ impl Connection {
             let stdin = child.stdin.take();
             let complaint = Some(handle.spawn(tail(stderr)));
             Ok(Running {
-                child,
+                child: Some(child),
                 stdin,
                 stdout,
                 complaint,
@@ -151,7 +154,7 @@ impl SmartSubtransport for Connection {
         if let Some(running) = running.filter(|_| !self.shared.has_failed())
             && let Ok(handle) = runtime()
         {
-            // Past the limit it is dropped, and with that killed.
+            // Past the limit it is dropped, and with that ended.
             let _ = handle.block_on(async { tokio::time::timeout(LINGER, finish(running)).await });
         }
         Ok(())
@@ -163,7 +166,42 @@ async fn finish(mut running: Running) {
     drop(running.stdin.take());
     let mut rest = [0; 4096];
     while running.stdout.read(&mut rest).await.is_ok_and(|n| n > 0) {}
-    let _ = running.child.wait().await;
+    running.ended().await;
+}
+
+impl Running {
+    /// How the program ended, once it has.
+    async fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.wait().await.ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take()
+            && let Ok(handle) = runtime()
+        {
+            handle.spawn(end(child));
+        }
+    }
+}
+
+/// Ends a program and what it started. Asked first: `git` then removes the lock files that would
+/// block everybody's next push to a folder.
+async fn end(mut child: Child) {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    let Some(group) = id.and_then(Pid::from_raw) else {
+        return;
+    };
+    // Both fail only if nothing is left to end.
+    let _ = kill_process_group(group, Signal::TERM);
+    if tokio::time::timeout(EXIT_TIMEOUT, child.wait())
+        .await
+        .is_err()
+    {
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = child.wait().await;
+    }
 }
 
 /// The end of what a program complains about.
@@ -204,12 +242,12 @@ impl Stream {
         };
         let complaint = running.complaint.take()?;
         let last_words = async {
-            let status = running.child.wait().await;
+            let status = running.ended().await;
             (status, complaint.await.unwrap_or_default())
         };
         let last_words = async { tokio::time::timeout(EXIT_TIMEOUT, last_words).await };
         let (status, complaint) = runtime().ok()?.block_on(last_words).ok()?;
-        if status.is_ok_and(|status| status.success()) {
+        if status.is_some_and(|status| status.success()) {
             return None;
         }
         let words = words::clean(&complaint);

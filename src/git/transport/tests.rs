@@ -144,29 +144,44 @@ fn a_missing_program_is_named() {
     );
 }
 
+/// Waits until `done`; the limit only turns a hang into a failure.
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
-fn a_program_that_hangs_is_ended() {
+fn a_program_that_hangs_is_ended_with_what_it_started() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("pid");
-    let script = format!("echo $$ >{}; exec sleep 3600", file.display());
+    let file = |name: &str| folder.path().join(name);
+    // It cleans up when it is asked to end, as git does.
+    let script = format!(
+        "cd {}; trap 'rm lock; exit 1' TERM; touch lock; sleep 3600 & echo $! >pid; wait",
+        folder.path().display()
+    );
     let script: &'static [&'static str] = vec!["-c", &*script.leak()].leak();
     // Long enough for a shell to start on a busy machine; the test ends when it is over.
     let limits = Limits {
         silence: Duration::from_secs(2),
         total: LIMITS.total,
     };
-    let error = failure(&exchange_with("sh", script, limits));
+    let exchange = exchange_with("sh", script, limits);
+    let error = failure(&exchange);
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
-    let pid = std::fs::read_to_string(&file).unwrap();
+    wait_until("it cleans up", || {
+        file("pid").exists() && !file("lock").exists()
+    });
+    let pid = std::fs::read_to_string(file("pid")).unwrap();
     let command = std::path::Path::new("/proc")
         .join(pid.trim())
         .join("cmdline");
     // A killed process is gone, or has no command line any more.
-    let start = Instant::now();
-    while std::fs::read(&command).is_ok_and(|line| line.starts_with(b"sleep")) {
-        assert!(start.elapsed() < Duration::from_secs(20), "still there");
-        std::thread::yield_now();
-    }
+    wait_until("what it started is ended", || {
+        !std::fs::read(&command).is_ok_and(|line| line.starts_with(b"sleep"))
+    });
 }
 
 #[test]
