@@ -6,7 +6,9 @@
 //! It refuses paths that `ssh` would expand (`%`, `$`) or split.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -114,7 +116,9 @@ fn quote(word: &str) -> String {
 enum Key {
     /// The secret's own, which nobody else may read, as `ssh` demands.
     Own(PathBuf),
-    /// A private copy, removed when dropped.
+    /// A private copy without a name, so that it is gone with this process, however that ends.
+    Open { path: PathBuf, _file: File },
+    /// A private copy where an open file can't be named, removed when dropped.
     Copy(tempfile::NamedTempFile),
 }
 
@@ -130,24 +134,37 @@ impl Key {
             remote: remote.to_owned(),
             source,
         })?;
-        let failed = |source| Error::KeyFile {
+        Self::copy(text.expose_secret()).map_err(|source| Error::KeyFile {
             remote: remote.to_owned(),
             source,
+        })
+    }
+
+    fn copy(text: &str) -> io::Result<Self> {
+        let fill = |file: &mut File| {
+            file.set_permissions(PermissionsExt::from_mode(0o600))?;
+            file.write_all(text.as_bytes())?;
+            // OpenSSH does not read a key without its final line break, and secrets come without.
+            file.write_all(b"\n")
         };
+        let mut file = tempfile::tempfile()?;
+        // By our number: `ssh` closes what it inherits.
+        let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        if File::open(&path).is_ok() {
+            fill(&mut file)?;
+            let path = PathBuf::from(path);
+            return Ok(Self::Open { path, _file: file });
+        }
         let mut file = tempfile::Builder::new()
             .prefix("tagwright-key-")
-            .tempfile()
-            .map_err(failed)?;
-        file.write_all(text.expose_secret().as_bytes())
-            .map_err(failed)?;
-        // OpenSSH does not read a key without its final line break, and secrets come without.
-        file.write_all(b"\n").map_err(failed)?;
+            .tempfile()?;
+        fill(file.as_file_mut())?;
         Ok(Self::Copy(file))
     }
 
     fn path(&self) -> &Path {
         match self {
-            Self::Own(path) => path,
+            Self::Own(path) | Self::Open { path, .. } => path,
             Self::Copy(file) => file.path(),
         }
     }
@@ -243,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_may_read_is_copied_and_the_copy_removed() {
+    fn a_key_that_others_may_read_is_copied_and_the_copy_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         std::fs::write(&path, "KEY\n").unwrap();
@@ -253,12 +270,13 @@ mod tests {
         assert_eq!(Key::new(&key, "r").unwrap().path(), path);
         mode(0o640);
         let copy = Key::new(&key, "r").unwrap();
-        let used = copy.path().to_owned();
-        assert_ne!(used, path);
-        assert_eq!(std::fs::read(&used).unwrap(), b"KEY\n");
-        let metadata = std::fs::metadata(&used).unwrap();
+        assert_eq!(std::fs::read(copy.path()).unwrap(), b"KEY\n");
+        let metadata = std::fs::metadata(copy.path()).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-        drop(copy);
-        assert!(!used.exists());
+        assert_eq!(
+            std::os::unix::fs::MetadataExt::nlink(&metadata),
+            0,
+            "nothing is left behind when this process is killed"
+        );
     }
 }
