@@ -236,13 +236,19 @@ impl Mirror {
         Ok(tip)
     }
 
-    /// The transport's own account of a failure, else whether the remote or the mirror is at fault.
+    /// The transport's own account of a failure, else whether the remote, the mirror or the disk is
+    /// at fault.
     fn explain(&self, exchange: &Exchange, error: git2::Error) -> Error {
         if let Some(failure) = exchange.failure() {
             return failure;
         }
         if is_damage(&error) {
             self.reader.damage("fetching", error)
+        } else if matches!(error.class(), ErrorClass::Os | ErrorClass::Filesystem) {
+            Error::Folder {
+                folder: self.folder.clone(),
+                source: std::io::Error::other(error),
+            }
         } else {
             exchange.misunderstood(&error)
         }

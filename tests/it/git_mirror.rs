@@ -18,6 +18,9 @@ use crate::git_world::{World, made, pass};
 /// Names the remote and the mirror to the process that is killed.
 const WORKER: &str = "TAGWRIGHT_TEST_GIT_WORKER";
 
+/// Names the remote and the mirror to the process whose files can't grow.
+const CRAMPED: &str = "TAGWRIGHT_TEST_GIT_CRAMPED";
+
 /// The files of `folder` with this ending, at any depth.
 fn with_ending(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -218,6 +221,52 @@ fn a_mirror_of_many_packs_is_fetched_anew() {
     assert_eq!(mirror.fetch("main").unwrap(), parent);
     assert_eq!(packs(), 1);
     assert_eq!(mirror.files(parent).unwrap().files.len(), 1);
+}
+
+/// Not a test by itself: the process whose files can't grow.
+#[test]
+fn cramped() {
+    let Some(folder) = std::env::var_os(CRAMPED) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let remote = Remote::anonymous(RemoteUrl::from(folder.join("remote.git").as_path()));
+    let mut mirror = Mirror::open(&folder.join("m"), remote).unwrap();
+    let error = mirror.fetch("main").unwrap_err();
+    assert!(matches!(error, Error::Folder { .. }), "{error}");
+    assert!(mirror.head("main").is_none());
+    println!("found no room");
+}
+
+#[test]
+fn a_full_disk_is_not_blamed_on_the_remote() {
+    let Some((world, person)) = World::seeded(&[("a", "1\n")]) else {
+        return;
+    };
+    // A xorshift generator's bytes, which no compression makes smaller.
+    let noise: Vec<u8> = std::iter::successors(Some(1_u64), |state| {
+        let state = state ^ (state << 13);
+        let state = state ^ (state >> 7);
+        Some(state ^ (state << 17))
+    })
+    .map(|state| (state >> 32) as u8)
+    .take(200_000)
+    .collect();
+    person.write("noise", &noise);
+    let tip = person.commit("Noise");
+    person.git(&["push", "-q", "origin", "main"]);
+    // A limit on the size of files, in blocks of 512 bytes, stands for a disk without room.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "git_mirror::cramped", "--nocapture"])
+        .env(CRAMPED, world.path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("found no room"), "{said}");
+    assert_eq!(with_ending(&world.path("m/objects"), "").len(), 0);
+    assert_eq!(world.mirror("m").fetch("main").unwrap(), tip);
 }
 
 /// Not a test by itself: the process that the next test kills.
