@@ -170,14 +170,16 @@ fn mode_of(tree: &Tree<'_>, path: &Path) -> Result<Option<i32>, Error> {
     }
 }
 
-/// Paths that Git itself refuses to check out (`git help config`, core.protectHFS and NTFS aside).
+/// Whether a file or folder can have this name: Git itself refuses to check others out (`git help
+/// config`, core.protectHFS and NTFS aside).
+pub(super) fn is_name(part: &str) -> bool {
+    !matches!(part, "" | "." | "..")
+        && !part.eq_ignore_ascii_case(".git")
+        && !part.contains(['\0', '/'])
+}
+
 fn check_path(path: &str) -> Result<(), Error> {
-    let fine = |part: &str| {
-        !matches!(part, "" | "." | "..")
-            && !part.eq_ignore_ascii_case(".git")
-            && !part.contains('\0')
-    };
-    if path.split('/').all(fine) {
+    if path.split('/').all(is_name) {
         Ok(())
     } else {
         Err(Error::Path {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use jiff::Timestamp;
 
-use super::commit::Signature;
+use super::commit::{Signature, is_name};
 use super::{BlobId, CommitId, Error};
 
 /// Far above any config repo (the largest known have some 100,000 files), low enough for memory.
@@ -54,7 +54,7 @@ pub struct FileEntry {
 pub struct Files {
     /// In bytewise order of their paths.
     pub files: Vec<FileEntry>,
-    /// Entries whose path is not UTF-8, too long, or not a path; printable, not exact.
+    /// Entries whose path is not UTF-8, too long, or not a path (`..`, `.git`); printable, not exact.
     pub unnameable: Vec<String>,
 }
 
@@ -310,7 +310,7 @@ impl Changes {
         folders: &mut Vec<Pair>,
     ) {
         let path = [prefix, name].concat();
-        let named = path.len() <= MAX_PATH && !name.is_empty() && !name.contains(&b'/');
+        let named = path.len() <= MAX_PATH && std::str::from_utf8(name).is_ok_and(is_name);
         let Some(text) = std::str::from_utf8(&path).ok().filter(|_| named) else {
             if new.is_some() {
                 self.unnameable.push(path.escape_ascii().to_string());

@@ -142,12 +142,14 @@ fn committed(mirror: &Mirror, commit: CommitId) -> Result<Files, Error> {
             FileKind::Submodule => {}
         }
     }
-    found.skipped.extend(
-        listed
-            .unnameable
-            .into_iter()
-            .map(|path| Diagnostic::warning(path, "a name that isn't UTF-8; not read")),
-    );
+    found
+        .skipped
+        .extend(listed.unnameable.into_iter().map(|path| {
+            Diagnostic::warning(
+                path,
+                "a name that is not UTF-8 or that no file can have; not read",
+            )
+        }));
     Ok(found)
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use tagwright::git::{Blob, Error, FileKind, PushOutcome};
+use tagwright::git::{Blob, CommitId, Error, FileKind, PushOutcome};
 
 use crate::git_world::{World, made};
 
@@ -172,6 +172,40 @@ fn a_tree_that_expands_without_end_is_refused() {
     let mut mirror = world.mirror("m");
     let tip = mirror.fetch("main").unwrap();
     assert!(matches!(mirror.files(tip), Err(Error::TooManyFiles { .. })));
+}
+
+#[test]
+fn names_that_lead_astray_are_told_and_not_followed() {
+    let Some((world, person)) = World::seeded(&[("a/b", "1\n"), ("z", "1\n")]) else {
+        return;
+    };
+    let id = |name: &str| -> CommitId { person.git(&["rev-parse", name]).parse().unwrap() };
+    let (folder, file) = (id("HEAD:a"), id("HEAD:z"));
+    let mut tree = Vec::new();
+    for (mode, name, id) in [
+        ("40000", ".", folder),
+        ("40000", "..", folder),
+        ("40000", ".GIT", folder),
+        ("40000", "a", folder),
+        ("100644", "b/c", file),
+        ("100644", "z", file),
+    ] {
+        tree.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+        tree.extend_from_slice(id.bytes());
+    }
+    let arguments = ["hash-object", "-t", "tree", "--literally", "-w", "--stdin"];
+    let tree = person.git_with(&arguments, &tree);
+    let odd = person.git(&["commit-tree", "-m", "Odd", &tree]);
+    person.git(&["push", "-q", "-f", "origin", &format!("{odd}:main")]);
+    let mut mirror = world.mirror("m");
+    let tip = mirror.fetch("main").unwrap();
+    let files = mirror.files(tip).unwrap();
+    let paths: Vec<_> = files.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a/b", "z"]);
+    assert_eq!(files.unnameable, [".", "..", ".GIT", "b/c"]);
+    let new = made(&mut mirror, tip, &[("z", "2\n")], "m");
+    assert_eq!(mirror.push("main", tip, new).unwrap(), PushOutcome::Pushed);
+    assert_eq!(mirror.files(new).unwrap().unnameable, files.unnameable);
 }
 
 #[test]
