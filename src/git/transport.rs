@@ -39,11 +39,15 @@ pub(super) struct Limits {
     pub silence: Duration,
     /// Altogether: a first fetch of a large repository over a slow line.
     pub total: Duration,
+    /// Bytes that the remote may send for what it is asked: a pack, which goes to the disk.
+    pub bytes: u64,
 }
 
 const LIMITS: Limits = Limits {
     silence: Duration::from_secs(5 * 60),
     total: Duration::from_secs(30 * 60),
+    // The whole history of the largest public repositories; config repos have a hundredth.
+    bytes: 8 * 1024 * 1024 * 1024,
 };
 
 /// Makes exchanges with one remote.
@@ -212,12 +216,20 @@ impl Shared {
         })
     }
 
-    fn too_much(&self) -> io::Error {
-        let words = format!("its list of references is over {MAX_ADVERTISEMENT} bytes");
-        self.fail(Error::Protocol {
+    /// Whether the remote may have sent so many bytes, before or after it was `asked` for anything.
+    fn check_size(&self, received: u64, asked: bool) -> io::Result<()> {
+        let (what, most) = if asked {
+            ("its answer", self.limits.bytes)
+        } else {
+            ("its list of references", MAX_ADVERTISEMENT)
+        };
+        if received <= most {
+            return Ok(());
+        }
+        Err(self.fail(Error::Protocol {
             remote: self.remote.clone(),
-            words,
-        })
+            words: format!("{what} is over {most} bytes"),
+        }))
     }
 }
 

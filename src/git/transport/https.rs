@@ -14,7 +14,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Carrier, Limits, MAX_ADVERTISEMENT, Shared, lock};
+use super::{Carrier, Limits, Shared, lock};
 use crate::git::{Auth, Error, Remote, words};
 use crate::http;
 
@@ -309,9 +309,8 @@ impl Read for Stream {
         let read = buffer.len().min(self.chunk.len());
         self.chunk.copy_to_slice(&mut buffer[..read]);
         self.received += read as u64;
-        if self.step == Step::Advertisement && self.received > MAX_ADVERTISEMENT {
-            return Err(self.shared.too_much());
-        }
+        let asked = self.step == Step::Result;
+        self.shared.check_size(self.received, asked)?;
         Ok(read)
     }
 }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{Carrier, MAX_ADVERTISEMENT, Shared, lock, runtime};
+use super::{Carrier, Shared, lock, runtime};
 use crate::git::{Error, words};
 
 /// As much of what a program complains about as is kept; the reason is at the end.
@@ -145,7 +145,8 @@ impl SmartSubtransport for Connection {
         Ok(Box::new(Stream {
             shared,
             running,
-            unasked: Some(0),
+            received: 0,
+            asked: false,
         }))
     }
 
@@ -219,8 +220,9 @@ async fn tail(mut stderr: tokio::process::ChildStderr) -> Vec<u8> {
 struct Stream {
     shared: Arc<Shared>,
     running: Arc<Mutex<Option<Running>>>,
-    /// Bytes read before anything was written.
-    unasked: Option<u64>,
+    /// Bytes read, since something was `asked` if it was.
+    received: u64,
+    asked: bool,
 }
 
 impl Stream {
@@ -271,19 +273,18 @@ impl Read for Stream {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             other => other?,
         };
-        if let Some(unasked) = &mut self.unasked {
-            *unasked += read as u64;
-            if *unasked > MAX_ADVERTISEMENT {
-                return Err(self.shared.too_much());
-            }
-        }
+        self.received += read as u64;
+        self.shared.check_size(self.received, self.asked)?;
         Ok(read)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.unasked = None;
+        if !self.asked {
+            self.asked = true;
+            self.received = 0;
+        }
         self.with(async |running| match &mut running.stdin {
             Some(stdin) => stdin.write(bytes).await,
             None => Err(io::ErrorKind::BrokenPipe.into()),

@@ -28,10 +28,9 @@ fn connect(connector: &mut Connector) -> Error {
 #[test]
 fn silence_ends_an_exchange() {
     let (mut connector, _listener) = silent();
-    let total = Duration::from_secs(3600);
     connector.limits = Limits {
         silence: SHORT,
-        total,
+        ..LIMITS
     };
     let error = connect(&mut connector);
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
@@ -40,10 +39,9 @@ fn silence_ends_an_exchange() {
 #[test]
 fn an_exchange_ends_in_time_however_lively() {
     let (mut connector, _listener) = silent();
-    let silence = Duration::from_secs(3600);
     connector.limits = Limits {
-        silence,
         total: SHORT,
+        ..LIMITS
     };
     let error = connect(&mut connector);
     assert!(
@@ -71,6 +69,51 @@ fn a_list_of_references_without_end_is_refused() {
         matches!(&error, Error::Protocol { words, .. } if words.contains("list of references")),
         "{error}"
     );
+}
+
+/// Fetches the repository in `folder` with these limits.
+fn fetch(folder: &std::path::Path, limits: Limits) -> Result<(), Error> {
+    let mut connector = Connector::new(Remote::anonymous(folder.into())).unwrap();
+    connector.limits = limits;
+    let exchange = connector.exchange().unwrap();
+    let mirror = git2::Repository::init_bare(folder.join("mirror")).unwrap();
+    let mut remote = mirror.remote_anonymous(&exchange.url()).unwrap();
+    remote
+        .fetch(&["refs/heads/main"], None, None)
+        .map_err(|error| {
+            let failure = exchange.failure();
+            failure.unwrap_or_else(|| exchange.misunderstood(&error))
+        })
+}
+
+#[test]
+fn a_pack_without_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = git2::Repository::init_bare(folder.path()).unwrap();
+    let author = git2::Signature::new("a", "a@b", &git2::Time::new(0, 0)).unwrap();
+    let tree = repository.treebuilder(None).unwrap().write().unwrap();
+    let tree = repository.find_tree(tree).unwrap();
+    let message = "long ".repeat(10);
+    repository
+        .commit(
+            Some("refs/heads/main"),
+            &author,
+            &author,
+            &message,
+            &tree,
+            &[],
+        )
+        .unwrap();
+    let few = Limits {
+        bytes: 100,
+        ..LIMITS
+    };
+    let error = fetch(folder.path(), few).unwrap_err();
+    assert!(
+        matches!(&error, Error::Protocol { words, .. } if words == "its answer is over 100 bytes"),
+        "{error}"
+    );
+    fetch(folder.path(), LIMITS).unwrap();
 }
 
 #[test]
@@ -166,7 +209,7 @@ fn a_program_that_hangs_is_ended_with_what_it_started() {
     // Long enough for a shell to start on a busy machine; the test ends when it is over.
     let limits = Limits {
         silence: Duration::from_secs(2),
-        total: LIMITS.total,
+        ..LIMITS
     };
     let exchange = exchange_with("sh", script, limits);
     let error = failure(&exchange);
