@@ -36,7 +36,7 @@ fn a_sound_tree_has_nothing_to_tell() {
     let place = place(&[]);
     let ran = place.run(&["check", "--strict"]).exits(0);
     assert_eq!(ran.stdout, "");
-    assert_eq!(ran.stderr, "1 apps manage 1 sites; 0 errors, 0 warnings\n");
+    assert_eq!(ran.stderr, "1 app, 1 managed site; 0 errors, 0 warnings\n");
     let report = place.run(&["check", "-o", "json"]).exits(0);
     insta::assert_snapshot!(report.stdout);
 }
@@ -86,7 +86,7 @@ fn every_kind_of_mistake_is_found_in_one_run() {
     let wanted = [
         "apps/broken.yaml:1:4: error: not read, so nothing in it is updated",
         "apps/marker.yaml:1:8: warning: the marker names the app `shpo`",
-        "other/nginx.yaml:1:12: warning: nobody manages docker.io/library/nginx, here and at 1 other places",
+        "other/nginx.yaml:1:12: warning: nobody manages docker.io/library/nginx, here and at 1 other place",
         "policies/bad.yaml:4:16: error: `>>` is not an operator",
         "policies/cart.yaml: error: no site for the stage `default`",
     ];
@@ -145,7 +145,7 @@ fn another_tree_and_another_folder_can_be_checked() {
         .run(&["check", "tree", "--policies", "team/"])
         .exits(0);
     assert!(
-        ran.stderr.starts_with("1 apps manage 1 sites"),
+        ran.stderr.starts_with("1 app, 1 managed site"),
         "{}",
         ran.stderr
     );

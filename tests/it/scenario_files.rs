@@ -294,6 +294,6 @@ fn modes_and_unusual_names_survive() {
         .git()
         .text(scenario.repo.path(), &["ls-tree", "main", names[0]]);
     assert!(modes.starts_with("100755 "), "{modes}");
-    assert_problem(&pass.observation, "apps/caf", &["isn't UTF-8"]);
+    assert_problem(&pass.observation, "apps/caf", &["is not UTF-8"]);
     assert_stage(&pass.observation, "shop/staging", "change", &[]);
 }
