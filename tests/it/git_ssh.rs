@@ -15,15 +15,17 @@ use crate::git_world::{World, made, run};
 use crate::parts::{Server, free_port, need, wait_until};
 
 /// A running sshd with its keys.
-struct Sshd {
-    world: World,
+pub struct Sshd {
+    /// The remote, and the keys beside it: `user` and `known hosts`.
+    pub world: World,
     port: u16,
     user: String,
     _server: Server,
 }
 
 impl Sshd {
-    fn start() -> Option<Self> {
+    /// A server with a remote of one commit; `None` where a program is missing.
+    pub fn start() -> Option<Self> {
         let (sshd, _) = (need("sshd")?, need("ssh")?);
         let keygen = need("ssh-keygen")?;
         let (world, _) = World::seeded(&[("a", "1\n")])?;
@@ -67,15 +69,15 @@ impl Sshd {
         std::fs::write(self.world.path("known hosts"), line).unwrap();
     }
 
+    /// The URL of a repository of this machine.
+    pub fn url(&self, repository: &Path) -> String {
+        let (user, port) = (&self.user, self.port);
+        format!("ssh://{user}@127.0.0.1:{port}{}", repository.display())
+    }
+
     fn mirror(&self, name: &str, key: Secret, repository: &Path) -> Mirror {
-        let url = format!(
-            "ssh://{}@127.0.0.1:{}{}",
-            self.user,
-            self.port,
-            repository.display()
-        );
         let remote = Remote {
-            url: url.parse().unwrap(),
+            url: self.url(repository).parse().unwrap(),
             auth: Auth::Ssh {
                 key,
                 known_hosts: self.world.path("known hosts"),

@@ -44,3 +44,4 @@ mod scenario_sites;
 mod scenario_tags;
 mod tidy;
 mod token_server;
+mod whole;

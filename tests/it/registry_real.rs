@@ -20,18 +20,19 @@ use crate::parts;
 use crate::token_server::{ISSUER, SERVICE, TokenServer};
 
 /// A running registry with its storage, both gone at the end.
-struct Registry {
+pub struct Registry {
     skopeo: PathBuf,
-    host: String,
+    /// Where it listens.
+    pub host: String,
     folder: tempfile::TempDir,
     /// What skopeo needs to push.
-    push: Vec<String>,
+    pub push: Vec<String>,
     _server: parts::Server,
 }
 
 impl Registry {
     /// Starts a registry with more settings: the lines of `http` and of the top level.
-    fn start(folder: tempfile::TempDir, http: &str, top: &str) -> Option<Self> {
+    pub fn start(folder: tempfile::TempDir, http: &str, top: &str) -> Option<Self> {
         let (registry, skopeo) = (parts::need("docker-registry")?, parts::need("skopeo")?);
         let host = format!("127.0.0.1:{}", parts::free_port());
         let at = folder.path().display();
@@ -67,7 +68,7 @@ impl Registry {
     }
 
     /// Pushes an index of one image under each tag; its digest.
-    fn push(&self, repository: &str, tags: &[&str]) -> Digest {
+    pub fn push(&self, repository: &str, tags: &[&str]) -> Digest {
         let layout = self.folder.path().join("layout");
         let digest = write_layout(&layout);
         for tag in tags {
@@ -268,7 +269,7 @@ async fn a_registry_with_its_own_authority_is_trusted_when_configured() {
 }
 
 /// `server.crt` and `server.key` for loopback, signed by `trusted/ca.crt`.
-fn write_certificates(folder: &Path) {
+pub fn write_certificates(folder: &Path) {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params
