@@ -17,7 +17,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tagwright::cli::view::{PlanView, StageView};
 use tagwright::clock::Clock;
 use tagwright::config;
 use tagwright::demo::registry::{ImageSpec, Registry};
@@ -29,6 +28,7 @@ use tagwright::state::State;
 use tokio::runtime::Runtime;
 
 use crate::repo::{Repo, Work};
+pub use crate::shown::{assert_problem, assert_stage, stage, view};
 
 /// When scenarios begin; the hand clock starts here.
 pub const START: &str = "2026-03-02T09:30:00Z";
@@ -383,44 +383,4 @@ fn runtime() -> Runtime {
         .enable_all()
         .build()
         .unwrap()
-}
-
-/// An observation as `plan` shows it.
-pub fn view(observation: &Observation) -> PlanView {
-    PlanView::of("fleet", observation)
-}
-
-/// A stage as `plan` shows it, by `APP/STAGE`.
-///
-/// # Panics
-/// When there is no such stage.
-pub fn stage(observation: &Observation, name: &str) -> StageView {
-    let mut stages = view(observation).stages.into_iter();
-    stages
-        .find(|stage| format!("{}/{}", stage.app, stage.stage) == name)
-        .unwrap_or_else(|| panic!("no stage {name}: {:#?}", view(observation)))
-}
-
-/// Asserts a stage's state, and that its reason holds all of `words`.
-pub fn assert_stage(observation: &Observation, name: &str, state: &str, words: &[&str]) {
-    let stage = stage(observation, name);
-    assert_eq!(stage.state, state, "{stage:#?}");
-    for word in words {
-        assert!(stage.reason.contains(word), "{word}: {stage:#?}");
-    }
-}
-
-/// Asserts that one problem of the config repo is told at `place` (`FILE` or `FILE:LINE:COLUMN`), with
-/// all of `words`.
-pub fn assert_problem(observation: &Observation, place: &str, words: &[&str]) {
-    let problems: Vec<String> = view(observation)
-        .problems
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let fits = |problem: &&String| {
-        problem.contains(place) && words.iter().all(|word| problem.contains(word))
-    };
-    let found = problems.iter().filter(fits).count();
-    assert_eq!(found, 1, "{place} {words:?}: {problems:#?}");
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tagwright::reconcile::PassResult;
+use tagwright::reconcile::{Error, PassResult};
 
 use crate::scenario::{CART, CART_POD, SHOP, Scenario, assert_stage, view};
 
@@ -194,6 +194,25 @@ fn a_lost_answer_is_settled_by_looking() {
     let pass = scenario.try_pass();
     assert!(!matches!(&pass, Ok(pass) if matches!(pass.result, PassResult::Landed(_))));
     assert_eq!(scenario.commits(), 2);
+    scenario.lands(1);
+    scenario.assert_sound();
+}
+
+#[test]
+fn a_branch_that_never_stands_still_is_left_to_the_next_pass() {
+    let Some(mut scenario) = scenario(&[]) else {
+        return;
+    };
+    let moves = "id=$(git -c user.name=x -c user.email=x@y commit-tree -p main -m Moved 'main^{tree}') && git update-ref refs/heads/main $id";
+    scenario.repo.hook("update", moves);
+    match scenario.try_pass() {
+        Err(Error::Busy { repository, branch }) => {
+            assert_eq!((repository.as_str(), branch.as_str()), ("fleet", "main"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(scenario.changes(), [""; 0]);
+    scenario.repo.hook("update", "exit 0");
     scenario.lands(1);
     scenario.assert_sound();
 }
