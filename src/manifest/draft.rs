@@ -223,6 +223,7 @@ pub(super) struct Surroundings<'t> {
     aliased: HashMap<Id, Id>,
     /// For each mapping looked at, its keys that are there twice, with both nodes.
     duplicates: HashMap<Id, HashMap<&'t str, (Id, Id)>>,
+    /// The encrypted documents, in the order of the text.
     encrypted: Vec<Id>,
 }
 
@@ -252,7 +253,7 @@ impl<'t> Surroundings<'t> {
             if let Some(refusal) = self.duplicate(inner) {
                 return Some(refusal);
             }
-            if tree.node(inner).role == Role::Root && self.encrypted.contains(&inner) {
+            if tree.node(inner).role == Role::Root && self.encrypted.binary_search(&inner).is_ok() {
                 return Some(Refusal::Encrypted);
             }
         }

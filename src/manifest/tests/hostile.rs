@@ -71,16 +71,17 @@ fn an_alias_bomb_is_a_small_tree() {
 #[test]
 fn many_sites_aliases_and_comments_are_linear() {
     // Each of these would take minutes if any step looked at all others.
-    let mut cases = [const { String::new() }; 4];
+    let mut cases = [const { String::new() }; 5];
     for number in 0..20_000 {
         cases[0].push_str(&format!("k{number}: {{image: a:{number}}}\n"));
         cases[1].push_str(&format!("- &i{number} {{image: a:1}}\n- *i{number}\n"));
         cases[2].push_str("# tagwright: x\n");
     }
     cases[2].push_str("image: a:1\n");
+    cases[4] = "---\nsops: {mac: x}\nimage: a:1\n".repeat(40_000);
     cases[3] = format!("[{}] # tagwright: x:tag\n", "{image: a:1}, ".repeat(20_000));
     let counts = cases.map(|text| index(Format::Yaml, text.as_bytes()).sites.len());
-    assert_eq!(counts, [20_000, 20_000, 1, 20_000]);
+    assert_eq!(counts, [20_000, 20_000, 1, 20_000, 40_000]);
 }
 
 #[test]
