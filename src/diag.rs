@@ -6,6 +6,7 @@
 //!
 //! Printing is the caller's work ([`Diagnostic::render`] only makes text).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -118,17 +119,22 @@ impl Diagnostic {
         self.at_position(text, Position::of(text, offset))
     }
 
-    /// The same, at a known position of the file's `text`.
+    /// The same, at a known position of the file's `text`. For many places of one text, [`lines_at`]
+    /// and [`Diagnostic::at_line`] take one walk over it.
     #[must_use]
-    pub fn at_position(mut self, text: &str, position: Position) -> Self {
+    pub fn at_position(self, text: &str, position: Position) -> Self {
+        let lines = lines_at(text, [position]);
+        self.at_line(lines.get(&position.line).copied(), position)
+    }
+
+    /// The same, at a position in a line, if that is at hand.
+    #[must_use]
+    pub fn at_line(mut self, line: Option<&str>, position: Position) -> Self {
         self.position = Some(position);
-        self.source_line = usize::try_from(position.line)
-            .ok()
-            .and_then(|line| text.lines().nth(line.saturating_sub(1)))
-            .map(|line| {
-                let line = line.trim_start_matches('\u{feff}');
-                line.chars().take(MAX_LINE).collect()
-            });
+        self.source_line = line.map(|line| {
+            let line = line.trim_start_matches('\u{feff}');
+            line.chars().take(MAX_LINE).collect()
+        });
         self
     }
 
@@ -199,6 +205,16 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// The lines of `text` that the positions are in, by number.
+pub fn lines_at(text: &str, positions: impl IntoIterator<Item = Position>) -> BTreeMap<u32, &str> {
+    let wanted: BTreeSet<u32> = positions.into_iter().map(|at| at.line).collect();
+    let last = wanted.last().copied().unwrap_or_default();
+    (1..=last)
+        .zip(text.lines())
+        .filter(|(number, _)| wanted.contains(number))
+        .collect()
+}
+
 /// The known word nearest to `word`, if it is near enough to be what was meant.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Jaro-Winkler similarity from which a slip of the finger is likelier than another word.
@@ -245,6 +261,15 @@ mod tests {
         assert_eq!(Position::of(text, x), Position { line: 2, column: 7 });
         assert_eq!(Position::of(text, 3), Position { line: 1, column: 1 });
         assert_eq!(Position::of("", 9), Position { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn lines_are_found_by_number() {
+        let at = |line| Position { line, column: 1 };
+        let lines = lines_at("a\nb\r\nc", [at(3), at(2), at(9), at(0), at(2)]);
+        assert_eq!(lines, BTreeMap::from([(2, "b"), (3, "c")]));
+        assert_eq!(lines_at("", [at(1)]), BTreeMap::new());
+        assert_eq!(lines_at("a", []), BTreeMap::new());
     }
 
     #[test]

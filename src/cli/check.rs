@@ -1,5 +1,6 @@
 //! `check [PATH]`: everything that is wrong or left out, found without any registry.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::config::{self, FolderPath, PoliciesEntry};
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{self, Diagnostic, Severity};
 use crate::reconcile::plan::Blocked;
 use crate::reconcile::snapshot::{IndexCache, Snapshot};
 use crate::reconcile::source::Source;
@@ -63,10 +64,11 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
             .iter()
             .cloned()
             .chain(siteless(&snapshot))
-            .chain(unmanaged(&snapshot));
+            .chain(unmanaged(&snapshot))
+            .collect();
         report
             .diagnostics
-            .extend(found.map(|diagnostic| with_source(diagnostic, &arguments.path)));
+            .extend(with_sources(found, &arguments.path));
     }
     report
         .diagnostics
@@ -170,7 +172,7 @@ fn siteless(snapshot: &Snapshot) -> Vec<Diagnostic> {
 
 /// Images that nobody manages, one diagnostic each, at their first site.
 fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     for reference in &snapshot.claims.unmanaged {
         let file = &snapshot.files[reference.file];
         let site = &file.index.sites[reference.site];
@@ -192,16 +194,34 @@ fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// A diagnostic about a file of the tree, with the file as reached from here and its source line.
-fn with_source(mut diagnostic: Diagnostic, root: &Path) -> Diagnostic {
-    diagnostic.file = reached(root, &diagnostic.file);
-    let Some(position) = diagnostic.position else {
-        return diagnostic;
-    };
-    match std::fs::read_to_string(&diagnostic.file) {
-        Ok(text) => diagnostic.at_position(&text, position),
-        Err(_) => diagnostic,
+/// Adds the source lines to diagnostics about files of the tree, reading each file once, and names the
+/// files as reached from here.
+fn with_sources(mut diagnostics: Vec<Diagnostic>, root: &Path) -> Vec<Diagnostic> {
+    let mut by_file: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, diagnostic) in diagnostics.iter().enumerate() {
+        if diagnostic.position.is_some() {
+            let file = diagnostic.file.clone();
+            by_file.entry(file).or_default().push(number);
+        }
     }
+    for (file, numbers) in by_file {
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else {
+            continue;
+        };
+        let positions = numbers.iter().filter_map(|at| diagnostics[*at].position);
+        let lines = diag::lines_at(&text, positions);
+        for number in numbers {
+            let diagnostic = &mut diagnostics[number];
+            if let Some(position) = diagnostic.position {
+                let line = lines.get(&position.line).copied();
+                *diagnostic = diagnostic.clone().at_line(line, position);
+            }
+        }
+    }
+    for diagnostic in &mut diagnostics {
+        diagnostic.file = reached(root, &diagnostic.file);
+    }
+    diagnostics
 }
 
 fn reached(root: &Path, file: &str) -> String {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::config::App;
-use crate::diag::{Diagnostic, Position};
-use crate::manifest::{self, Change as SiteChange, DigestRule, Target};
+use crate::diag::{self, Diagnostic, Position};
+use crate::manifest::{self, Change as SiteChange, DigestRule, FileIndex, Target};
 use crate::reconcile::claims::{IndexedFile, SiteRef};
 use crate::reconcile::message::{self, Line, Subject};
 use crate::reconcile::plan::{Change, Plan, StagePlan};
@@ -77,17 +77,23 @@ pub fn prepare<E>(
         let mut changed = Vec::new();
         for (number, sites) in by_file(&change.sites) {
             let file = &files[number];
+            let rewritten;
             let before = match written.get(&number) {
-                Some(bytes) => bytes.clone(),
-                None => read(file)?,
+                // It has the same sites, at other offsets.
+                Some(bytes) => {
+                    let index = manifest::index(file.format, bytes);
+                    rewritten = rewrite(file, bytes, &index, &sites, change);
+                    bytes.clone()
+                }
+                None => {
+                    let bytes = read(file)?;
+                    rewritten = rewrite(file, &bytes, &file.index, &sites, change);
+                    bytes
+                }
             };
-            let rewritten = rewrite(file, &before, &sites, change);
             preparation
                 .refused
-                .extend(rewritten.refused.into_iter().map(|refused| {
-                    Diagnostic::error(&file.path, refused.reason.to_string())
-                        .at_position(&String::from_utf8_lossy(&before), refused.position)
-                }));
+                .extend(told(file, &before, rewritten.refused));
             if rewritten.bytes == before {
                 continue;
             }
@@ -116,6 +122,16 @@ pub fn prepare<E>(
     Ok(preparation)
 }
 
+fn told(file: &IndexedFile, before: &[u8], refused: Vec<manifest::Refused>) -> Vec<Diagnostic> {
+    let text = String::from_utf8_lossy(before);
+    let lines = diag::lines_at(&text, refused.iter().map(|refused| refused.position));
+    let tell = |refused: manifest::Refused| {
+        let line = lines.get(&refused.position.line).copied();
+        Diagnostic::error(&file.path, refused.reason.to_string()).at_line(line, refused.position)
+    };
+    refused.into_iter().map(tell).collect()
+}
+
 fn by_file(sites: &[SiteRef]) -> BTreeMap<usize, Vec<usize>> {
     let mut files: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for site in sites {
@@ -127,11 +143,10 @@ fn by_file(sites: &[SiteRef]) -> BTreeMap<usize, Vec<usize>> {
 fn rewrite(
     file: &IndexedFile,
     before: &[u8],
+    index: &FileIndex,
     sites: &[usize],
     change: &Change,
 ) -> manifest::Rewritten {
-    // A file that an earlier commit of this pass changed has the same sites at other offsets.
-    let index = manifest::index(file.format, before);
     let target = Target {
         rename: None,
         tag: Some(&change.tag),
@@ -145,7 +160,7 @@ fn rewrite(
             target,
         })
         .collect();
-    manifest::rewrite(file.format, before, &index, &changes)
+    manifest::rewrite(file.format, before, index, &changes)
 }
 
 fn commit(apps: &[App], stage: &StagePlan, change: &Change, files: Vec<ChangedFile>) -> Prepared {
