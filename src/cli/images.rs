@@ -1,5 +1,6 @@
 //! `images PATH`: every site found, with its place, kind and reference.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -40,48 +41,74 @@ struct Place {
 /// Runs the command.
 ///
 /// # Errors
-/// When a path can't be read.
+/// When a path isn't there or a folder can't be read. A file that can't be read is one of the problems.
 pub fn run(arguments: &Images, output: Output) -> anyhow::Result<Exit> {
     let files = walk::files(&arguments.paths)?;
-    let looked = walk::each(&files, |file, bytes| Ok(look(file, &bytes)))?;
+    let looked = walk::each(&files, |file, bytes| match bytes {
+        Ok(bytes) => Looked::at(file, &bytes),
+        Err(error) => Looked::unreadable(file, &error),
+    });
     let mut listed = Listed {
         sites: Vec::new(),
         problems: Vec::new(),
     };
-    for (places, problems) in looked {
-        listed.sites.extend(places);
-        listed.problems.extend(problems);
+    let mut exit = Exit::Done;
+    for file in looked {
+        listed.sites.extend(file.places);
+        listed.problems.extend(file.problems);
+        if file.failed {
+            exit = Exit::Failed;
+        }
     }
     if output.is_json() {
         output.json(&listed);
     } else {
         print(&listed, output);
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
-fn look(file: &walk::Found, bytes: &[u8]) -> (Vec<Place>, Vec<Diagnostic>) {
-    let index = manifest::index(file.format, bytes);
-    let text = String::from_utf8_lossy(bytes);
-    let places = index
-        .sites
-        .iter()
-        .map(|site| Place {
+/// What one file holds.
+struct Looked {
+    places: Vec<Place>,
+    problems: Vec<Diagnostic>,
+    /// Whether the file couldn't be read at all.
+    failed: bool,
+}
+
+impl Looked {
+    fn at(file: &walk::Found, bytes: &[u8]) -> Self {
+        let index = manifest::index(file.format, bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let places = index.sites.iter().map(|site| Place {
             file: file.shown(),
             position: site.position,
             kind: site.kind,
             reference: site.reference_text(),
             marker: site.marker.as_ref().map(ToString::to_string),
             ignored: site.ignored || index.ignored,
-        })
-        .collect();
-    let notes = index.notes.iter().map(|note| {
-        Diagnostic::warning(file.shown(), &note.reason).at_position(&text, note.position)
-    });
-    let problem = index.problem.iter().map(|problem| {
-        Diagnostic::error(file.shown(), &problem.reason).at_position(&text, problem.position)
-    });
-    (places, notes.chain(problem).collect())
+        });
+        let notes = index.notes.iter().map(|note| {
+            Diagnostic::warning(file.shown(), &note.reason).at_position(&text, note.position)
+        });
+        let problem = index.problem.iter().map(|problem| {
+            Diagnostic::error(file.shown(), &problem.reason).at_position(&text, problem.position)
+        });
+        Self {
+            places: places.collect(),
+            problems: notes.chain(problem).collect(),
+            failed: false,
+        }
+    }
+
+    fn unreadable(file: &walk::Found, error: &io::Error) -> Self {
+        let reason = format!("the file can't be read: {error}");
+        Self {
+            places: Vec::new(),
+            problems: vec![Diagnostic::error(file.shown(), reason)],
+            failed: true,
+        }
+    }
 }
 
 fn print(listed: &Listed, output: Output) {

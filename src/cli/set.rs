@@ -1,9 +1,11 @@
 //! `set IMAGE=REFERENCE… PATH…`: writes exactly a reference to every site of an image, in place.
 //!
-//! Invariant: a file is replaced whole by a rename, with its permissions kept, and only if every byte
-//! outside the edited scalars is the same. What can't be written is printed with its place and reason.
+//! Invariant: a file is replaced whole by a rename, with its permissions and owner kept, and only if
+//! every byte outside the edited scalars is the same. What can't be read or written is printed with
+//! its place and reason, and keeps nothing else from being done.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,7 +16,7 @@ use serde::Serialize;
 use crate::cli::diff;
 use crate::cli::output::{Exit, Output};
 use crate::cli::walk::{self, Found};
-use crate::diag::{Diagnostic, Position};
+use crate::diag::{self, Diagnostic, Position};
 use crate::image::{Image, Reference};
 use crate::manifest::{self, Change, DigestRule, FileIndex, Marker, Site, Target};
 
@@ -80,10 +82,36 @@ struct Outcome {
     diff: String,
 }
 
+impl Outcome {
+    /// Nothing is done to the file.
+    fn refused(file: &Found, reason: String) -> Self {
+        let start = Position { line: 1, column: 1 };
+        let report = Report {
+            edits: Vec::new(),
+            refused: vec![refused_site(file, None, start, reason)],
+        };
+        Self {
+            report,
+            diff: String::new(),
+        }
+    }
+}
+
+/// What becomes of the edited bytes.
+#[derive(Clone, Copy)]
+enum Mode {
+    Write,
+    /// Nothing; only the edits are wanted.
+    Try,
+    Diff {
+        color: bool,
+    },
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// When an argument is no assignment and no path, or a file can't be read or written.
+/// When a path isn't there or a folder can't be read.
 pub fn run(arguments: &Set, output: Output) -> anyhow::Result<Exit> {
     let (assignments, paths) = match sort_out(arguments) {
         Ok(sorted) => sorted,
@@ -93,10 +121,17 @@ pub fn run(arguments: &Set, output: Output) -> anyhow::Result<Exit> {
         }
     };
     let files = walk::files(&paths)?;
-    let color = output.color();
-    let outcomes = walk::each(&files, |file, bytes| {
-        apply(file, &bytes, &assignments, arguments.dry_run, color)
-    })?;
+    let mode = match (arguments.dry_run, output.is_json()) {
+        (false, _) => Mode::Write,
+        (true, true) => Mode::Try,
+        (true, false) => Mode::Diff {
+            color: output.color(),
+        },
+    };
+    let outcomes = walk::each(&files, |file, bytes| match bytes {
+        Ok(bytes) => apply(file, &bytes, &assignments, mode),
+        Err(error) => Outcome::refused(file, format!("the file can't be read: {error}")),
+    });
     let mut report = Report::default();
     let mut diffs = String::new();
     for outcome in outcomes {
@@ -162,23 +197,52 @@ fn parse_reference(argument: &str, text: &str) -> anyhow::Result<Reference> {
     Ok(reference)
 }
 
-fn apply(
-    file: &Found,
-    bytes: &[u8],
-    assignments: &[Assignment],
-    dry_run: bool,
-    color: bool,
-) -> anyhow::Result<Outcome> {
+fn apply(file: &Found, bytes: &[u8], assignments: &[Assignment], mode: Mode) -> Outcome {
     let index = manifest::index(file.format, bytes);
     let mut outcome = Outcome::default();
     outcome
         .report
         .refused
         .extend(unreadable(file, bytes, &index, assignments));
-    let changes: Vec<Change<'_>> = index
-        .sites
-        .iter()
-        .enumerate()
+    let changes = changes(&index, assignments);
+    if changes.is_empty() {
+        return outcome;
+    }
+    let rewritten = manifest::rewrite(file.format, bytes, &index, &changes);
+    if rewritten.bytes != bytes {
+        match mode {
+            Mode::Try => {}
+            Mode::Diff { color } => {
+                let path = file.shown();
+                let path = path.strip_prefix("./").unwrap_or(&path);
+                outcome.diff = diff::unified(path, bytes, &rewritten.bytes, color);
+            }
+            Mode::Write => {
+                if let Err(error) = replace(&file.path, &rewritten.bytes) {
+                    return Outcome::refused(file, format!("the file can't be written: {error}"));
+                }
+            }
+        }
+    }
+    outcome
+        .report
+        .refused
+        .extend(refused_sites(file, bytes, rewritten.refused));
+    outcome
+        .report
+        .edits
+        .extend(rewritten.edits.into_iter().map(|edit| Edited {
+            file: file.shown(),
+            position: edit.position,
+            old: edit.old,
+            new: edit.new,
+        }));
+    outcome
+}
+
+fn changes<'a>(index: &FileIndex, assignments: &'a [Assignment]) -> Vec<Change<'a>> {
+    let sites = index.sites.iter().enumerate();
+    sites
         .filter(|(_, site)| !site.ignored && !index.ignored)
         .filter_map(|(number, site)| {
             let assignment = assignments
@@ -189,37 +253,7 @@ fn apply(
                 target: assignment.target(site),
             })
         })
-        .collect();
-    if changes.is_empty() {
-        return Ok(outcome);
-    }
-    let rewritten = manifest::rewrite(file.format, bytes, &index, &changes);
-    let text = String::from_utf8_lossy(bytes);
-    outcome.report.refused.extend(
-        rewritten
-            .refused
-            .into_iter()
-            .map(|refused| refused_site(file, &text, refused.position, refused.reason.to_string())),
-    );
-    outcome
-        .report
-        .edits
-        .extend(rewritten.edits.into_iter().map(|edit| Edited {
-            file: file.shown(),
-            position: edit.position,
-            old: edit.old,
-            new: edit.new,
-        }));
-    if rewritten.bytes != bytes {
-        if dry_run {
-            let path = file.shown();
-            let path = path.strip_prefix("./").unwrap_or(&path);
-            outcome.diff = diff::unified(path, bytes, &rewritten.bytes, color);
-        } else {
-            replace(&file.path, &rewritten.bytes)?;
-        }
-    }
-    Ok(outcome)
+        .collect()
 }
 
 /// A file that can't be parsed counts as refused if it holds the name of an image that is to be set.
@@ -239,15 +273,32 @@ fn unreadable(
     });
     concerned.then(|| {
         let text = String::from_utf8_lossy(bytes);
-        refused_site(file, &text, problem.position, problem.reason.clone())
+        let lines = diag::lines_at(&text, [problem.position]);
+        let line = lines.get(&problem.position.line).copied();
+        refused_site(file, line, problem.position, problem.reason.clone())
     })
 }
 
-fn refused_site(file: &Found, text: &str, position: Position, reason: String) -> RefusedSite {
+fn refused_sites(file: &Found, bytes: &[u8], refused: Vec<manifest::Refused>) -> Vec<RefusedSite> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = diag::lines_at(&text, refused.iter().map(|refused| refused.position));
+    let tell = |refused: manifest::Refused| {
+        let line = lines.get(&refused.position.line).copied();
+        refused_site(file, line, refused.position, refused.reason.to_string())
+    };
+    refused.into_iter().map(tell).collect()
+}
+
+fn refused_site(
+    file: &Found,
+    line: Option<&str>,
+    position: Position,
+    reason: String,
+) -> RefusedSite {
     RefusedSite {
         file: file.shown(),
         position,
-        shown: Diagnostic::error(file.shown(), &reason).at_position(text, position),
+        shown: Diagnostic::error(file.shown(), &reason).at_line(line, position),
         reason,
     }
 }
@@ -280,19 +331,24 @@ impl Assignment {
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("{} can't be written", path.display());
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let permissions = std::fs::metadata(path).with_context(failed)?.permissions();
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.as_file()
-        .set_permissions(permissions)
-        .with_context(failed)?;
-    file.persist(path).with_context(failed)?;
+    // A rename needs no right to the file itself; one that may not be written stays as it is.
+    let before = std::fs::OpenOptions::new().write(true).open(path)?;
+    let before = before.metadata()?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    let made = file.as_file().metadata()?;
+    if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+        fchown(file.as_file(), Some(before.uid()), Some(before.gid())).map_err(|error| {
+            io::Error::new(error.kind(), format!("its owner can't be kept: {error}"))
+        })?;
+    }
+    file.as_file().set_permissions(before.permissions())?;
+    file.persist(path)?;
     Ok(())
 }
 

@@ -1,9 +1,13 @@
 //! The files under the paths of an offline command, read and worked on by all cores.
 //!
-//! Invariant: results come back in the order of the arguments and, below them, of the paths. Symlinks,
-//! `.git`, and files that parse as app files are left out; a path that was named itself and can't be
-//! read is an error.
+//! Invariant: results come back in the order of the arguments and, below them, of the paths; a file
+//! that several arguments reach counts once. Symlinks, what no sync agent deploys (Git's and the
+//! forges' own files, CI, decisions), and files that parse as app files are left out. A path that was
+//! named itself and isn't there is an error; a file that can't be read is the work's to tell.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -53,7 +57,19 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
             });
         }
     }
+    if paths.len() > 1 {
+        let mut seen = HashSet::new();
+        found.retain(|file| {
+            let real = std::fs::canonicalize(&file.path);
+            seen.insert(real.unwrap_or_else(|_| file.path.clone()))
+        });
+    }
     Ok(found)
+}
+
+/// Names that are never looked into below a folder, as in a pass over a config repo.
+fn is_left_out(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".git") || name == ".tagwright"
 }
 
 fn folder(root: &Path, found: &mut Vec<Found>) -> anyhow::Result<()> {
@@ -63,12 +79,13 @@ fn folder(root: &Path, found: &mut Vec<Found>) -> anyhow::Result<()> {
         let failed = || format!("the folder {} can't be read", current.display());
         for entry in std::fs::read_dir(&current).with_context(failed)? {
             let entry = entry.with_context(failed)?;
+            if is_left_out(&entry.file_name()) {
+                continue;
+            }
             let path = entry.path();
             let kind = entry.file_type().with_context(failed)?;
             if kind.is_dir() {
-                if entry.file_name() != ".git" {
-                    waiting.push(path);
-                }
+                waiting.push(path);
             } else if kind.is_file()
                 && let Some(format) = manifest::format_of(&path.to_string_lossy())
             {
@@ -80,19 +97,16 @@ fn folder(root: &Path, found: &mut Vec<Found>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads every file and hands its bytes to `work`, on all cores; a file that parses as an app file is
-/// left out.
-///
-/// # Errors
-/// When a file can't be read, or `work` fails.
+/// Reads every file and hands its bytes, or why they can't be read, to `work`, on all cores; a file
+/// that parses as an app file is left out.
 pub fn each<T: Send>(
     files: &[Found],
-    work: impl Fn(&Found, Vec<u8>) -> anyhow::Result<T> + Sync,
-) -> anyhow::Result<Vec<T>> {
+    work: impl Fn(&Found, io::Result<Vec<u8>>) -> T + Sync,
+) -> Vec<T> {
     let progress = progress(files.len());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(cores).max(1);
-    let results = std::thread::scope(|scope| {
+    let results: Vec<Vec<T>> = std::thread::scope(|scope| {
         let workers: Vec<_> = files
             .chunks(share)
             .map(|chunk| {
@@ -107,39 +121,36 @@ pub fn each<T: Send>(
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
-            .collect::<anyhow::Result<Vec<Vec<T>>>>()
+            .collect()
     });
     progress.finish_and_clear();
-    Ok(results?.into_iter().flatten().collect())
+    results.into_iter().flatten().collect()
 }
 
 fn chunk_of<T>(
     chunk: &[Found],
-    work: &impl Fn(&Found, Vec<u8>) -> anyhow::Result<T>,
+    work: &impl Fn(&Found, io::Result<Vec<u8>>) -> T,
     progress: &ProgressBar,
-) -> anyhow::Result<Vec<T>> {
+) -> Vec<T> {
     let mut results = Vec::with_capacity(chunk.len());
     for file in chunk {
         progress.inc(1);
-        let bytes = read(file)?;
-        let is_app = std::str::from_utf8(&bytes).is_ok_and(config::looks_like_app_file);
+        let bytes = read(file);
+        let text = bytes.as_ref().ok().map(|bytes| std::str::from_utf8(bytes));
+        let is_app = text.is_some_and(|text| text.is_ok_and(config::looks_like_app_file));
         if !is_app {
-            results.push(work(file, bytes)?);
+            results.push(work(file, bytes));
         }
     }
-    Ok(results)
+    results
 }
 
 /// A file over the size limit is read up to one byte past it, which is enough to be told so.
-fn read(file: &Found) -> anyhow::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let failed = || format!("{} can't be read", file.path.display());
+fn read(file: &Found) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(&file.path)
-        .with_context(failed)?
+    std::fs::File::open(&file.path)?
         .take(manifest::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .with_context(failed)?;
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -154,4 +165,28 @@ fn progress(length: usize) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr())
         .with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_vanished_is_told_and_the_others_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.yaml", "b.yaml", "c.yaml"] {
+            std::fs::write(folder.path().join(name), "x: 1\n").unwrap();
+        }
+        let found = files(&[folder.path().to_owned()]).unwrap();
+        std::fs::remove_file(folder.path().join("a.yaml")).unwrap();
+        let read = each(&found, |_, bytes| bytes.map_err(|error| error.kind()));
+        assert_eq!(
+            read,
+            [
+                Err(io::ErrorKind::NotFound),
+                Ok(b"x: 1\n".to_vec()),
+                Ok(b"x: 1\n".to_vec())
+            ]
+        );
+    }
 }

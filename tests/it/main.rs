@@ -42,6 +42,7 @@ mod scenario_registry;
 mod scenario_remote;
 mod scenario_sites;
 mod scenario_tags;
+mod set_files;
 mod shown;
 mod tidy;
 mod token_server;
