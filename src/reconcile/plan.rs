@@ -22,6 +22,10 @@ use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
 use crate::registry::AccountId;
 
+mod records;
+
+use records::{Record, Records};
+
 /// Where an image's tags come from: the image, seen with one account.
 pub type Feed = (Image, AccountId);
 
@@ -131,6 +135,8 @@ pub enum Blocked {
         tag: Tag,
         /// What a site records.
         recorded: Digest,
+        /// The site's file, line and column.
+        place: String,
         /// What the registry says.
         now: Digest,
     },
@@ -164,10 +170,15 @@ impl fmt::Display for Blocked {
                 "no site of its own: others claim its sites too, so nobody writes them; the warnings name them",
             ),
             Self::Listing(why) | Self::Unreadable(why) => f.write_str(why),
-            Self::Moved { tag, recorded, now } => write!(
+            Self::Moved {
+                tag,
+                recorded,
+                place,
+                now,
+            } => write!(
                 f,
-                "moved: {tag} is recorded with {recorded}, but the registry now has {now}; tags are \
-                 taken to be immutable, so nothing is written"
+                "moved: {tag} is recorded with {recorded} at {place}, but the registry now has \
+                 {now}; tags are taken to be immutable, so nothing is written"
             ),
             Self::Unordered(why) => write!(f, "unordered: {why}"),
             Self::NothingAcceptable(why) => f.write_str(why),
@@ -184,6 +195,7 @@ pub fn plan(
     feed_of: impl Fn(&App) -> Feed,
 ) -> Plan {
     let mut plan = Plan::default();
+    let records = Records::of(files);
     for (key, sites) in &claims.stages {
         let app = &apps[key.app];
         let stage = &app.stages[key.stage];
@@ -195,6 +207,8 @@ pub fn plan(
                 .iter()
                 .map(|site| (*site, &files[site.file].index.sites[site.site]))
                 .collect(),
+            files,
+            records: &records,
             listing: facts.listings.get(&feed),
             manifests: facts.manifests.get(&feed),
             known: facts.running.get(&feed),
@@ -228,6 +242,8 @@ struct Case<'a> {
     app: &'a App,
     policy: &'a policy::Policy,
     sites: Vec<(SiteRef, &'a Site)>,
+    files: &'a [IndexedFile],
+    records: &'a Records<'a>,
     listing: Option<&'a Listing>,
     manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
     /// What is known of tags that run.
@@ -289,12 +305,16 @@ impl Case<'_> {
                 )))
             }
             Outcome::UpToDate(tag) => {
-                if !self.behind(tag, None).is_empty() {
+                if !self.behind(tag, running.digest()).is_empty() {
                     return self.bring_to(tag, running, selection, manifests);
                 }
-                match self.moved(tag) {
-                    Some(moved) => blocked(moved),
-                    None => (Step::UpToDate, Vec::new()),
+                // An unreadable manifest is no matter here: nothing is to be written.
+                match self.known.and_then(|known| known.get(tag)) {
+                    Some(ManifestFact::Found(now)) => match self.moved(tag, now) {
+                        Some(moved) => blocked(moved),
+                        None => (Step::UpToDate, Vec::new()),
+                    },
+                    _ => (Step::UpToDate, Vec::new()),
                 }
             }
             Outcome::Needs(tags) => (Step::Undecided, tags.clone()),
@@ -332,12 +352,7 @@ impl Case<'_> {
                 return (Step::Blocked(Blocked::Unreadable(why)), Vec::new());
             }
         };
-        if let Some(recorded) = self.recorded_otherwise(tag, digest) {
-            let moved = Blocked::Moved {
-                tag: tag.clone(),
-                recorded,
-                now: digest.clone(),
-            };
+        if let Some(moved) = self.moved(tag, digest) {
             return (Step::Blocked(moved), Vec::new());
         }
         let change = Change {
@@ -382,13 +397,26 @@ impl Case<'_> {
             .collect()
     }
 
-    /// A digest other than `digest` that a site records for `tag`.
-    fn recorded_otherwise(&self, tag: &Tag, digest: &Digest) -> Option<Digest> {
-        self.sites
+    /// What is said where a site records another digest for `tag` than the registry has `now`.
+    fn moved(&self, tag: &Tag, now: &Digest) -> Option<Blocked> {
+        // A marked site may name no image, or another one.
+        let tagged = |site: &Site| site.tag_text() == Some(tag.as_str());
+        let own: Vec<Record<'_>> = self
+            .sites
             .iter()
-            .filter(|(_, site)| site.tag_text() == Some(tag.as_str()))
-            .filter_map(|(_, site)| site.digest())
-            .find(|recorded| recorded != digest)
+            .filter(|(_, site)| tagged(site))
+            .filter_map(|(at, site)| Record::of(&self.files[at.file].path, site))
+            .collect();
+        let other = own
+            .iter()
+            .chain(self.records.get(&self.app.image, tag))
+            .find(|record| record.digest != *now)?;
+        Some(Blocked::Moved {
+            tag: tag.clone(),
+            recorded: other.digest.clone(),
+            place: other.place(),
+            now: now.clone(),
+        })
     }
 
     /// The tag that runs, if a site records its digest and nobody has compared the two.
@@ -401,20 +429,6 @@ impl Case<'_> {
             .known
             .is_some_and(|known| known.contains_key(&version.tag));
         (recorded && !known).then(|| version.tag.clone())
-    }
-
-    /// What runs at every site, where its digest in the registry is another than a site's. An
-    /// unreadable manifest is no matter here: nothing is to be written.
-    fn moved(&self, tag: &Tag) -> Option<Blocked> {
-        let Some(ManifestFact::Found(now)) = self.known.and_then(|known| known.get(tag)) else {
-            return None;
-        };
-        let mut recorded = self.sites.iter().filter_map(|(_, site)| site.digest());
-        Some(Blocked::Moved {
-            tag: tag.clone(),
-            recorded: recorded.find(|recorded| recorded != now)?,
-            now: now.clone(),
-        })
     }
 }
 

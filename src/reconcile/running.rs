@@ -62,6 +62,13 @@ impl Unordered {
         }
     }
 
+    /// The tag, or the reference where there is none.
+    fn short(&self) -> String {
+        self.tag
+            .as_ref()
+            .map_or_else(|| self.text.clone(), ToString::to_string)
+    }
+
     /// What the policy is told of it.
     pub fn as_current(&self) -> Current<'_> {
         match (&self.tag, &self.digest) {
@@ -76,6 +83,7 @@ impl Running {
     /// What the sites of one stage say.
     pub fn of(policy: &Policy, sites: &[(SiteRef, &Site)]) -> Self {
         let mut versions: Vec<RunningVersion> = Vec::new();
+        let mut unordered = Vec::new();
         let mut lone_digest = None;
         for (_, site) in sites {
             match part(site) {
@@ -89,47 +97,67 @@ impl Running {
                 Part::Whole | Part::Tag => {}
             }
             match site.tag() {
-                Some(tag) => versions.push(RunningVersion {
-                    tag,
-                    digest: site.digest(),
-                }),
-                None => return Self::Unordered(Unordered::of(site)),
+                Some(tag) if policy::compare(policy, &tag, &tag).is_some() => {
+                    versions.push(RunningVersion {
+                        tag,
+                        digest: site.digest(),
+                    });
+                }
+                _ => unordered.push(Unordered::of(site)),
             }
         }
-        if versions.is_empty() {
-            return lone_digest.map_or(Self::Nothing, Self::Unordered);
+        // Where unordered references are replaced, the others still say what must not be undercut.
+        let replaced = policy.unordered == policy::Unordered::Replace && !versions.is_empty();
+        if !replaced && !unordered.is_empty() {
+            return Self::Unordered(unordered.swap_remove(0));
         }
         match policy::highest(policy, versions.iter().map(|version| &version.tag)) {
-            Err(tag) => Self::Unordered(Unordered {
-                text: tag.to_string(),
-                tag: Some(tag.clone()),
-                digest: None,
-                refusal: None,
-            }),
-            Ok(None) => Self::Nothing,
             Ok(Some(tag)) => {
                 let tag = tag.clone();
-                Self::split(tag, versions)
+                Self::split(tag, versions, &unordered)
             }
+            // Without an order they would not be among the versions.
+            Ok(None) | Err(_) => lone_digest.map_or(Self::Nothing, Self::Unordered),
         }
     }
 
-    fn split(highest: Tag, versions: Vec<RunningVersion>) -> Self {
+    /// The highest and what differs from it; `unordered` are references that have no place in the order.
+    fn split(highest: Tag, versions: Vec<RunningVersion>, unordered: &[Unordered]) -> Self {
         let (top, rest): (Vec<_>, Vec<_>) = versions
             .into_iter()
             .partition(|version| version.tag == highest);
         let digest = top.iter().find_map(|version| version.digest.clone());
+        // One tag with two digests is as much a disagreement as two tags.
+        let odd = top
+            .iter()
+            .filter(|version| version.digest.is_some() && version.digest != digest);
+        let mut others: Vec<String> = unordered
+            .iter()
+            .map(Unordered::short)
+            .chain(rest.iter().map(|version| version.tag.to_string()))
+            .chain(odd.map(ToString::to_string))
+            .collect();
         let highest = RunningVersion {
             tag: highest,
             digest,
         };
-        if rest.is_empty() {
+        if others.is_empty() {
             return Self::One(highest);
         }
-        let mut others: Vec<String> = rest.iter().map(|version| version.tag.to_string()).collect();
         others.sort();
         others.dedup();
         Self::Split { highest, others }
+    }
+
+    /// The digest that is recorded for what runs, if one is.
+    pub fn digest(&self) -> Option<&Digest> {
+        match self {
+            Self::One(version)
+            | Self::Split {
+                highest: version, ..
+            } => version.digest.as_ref(),
+            Self::Nothing | Self::Unordered(_) => None,
+        }
     }
 }
 
@@ -140,6 +168,16 @@ pub fn part(site: &Site) -> Part {
         .map_or(Part::Whole, |marker| marker.part())
 }
 
+impl fmt::Display for RunningVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = Version {
+            tag: Some(&self.tag),
+            digest: self.digest.as_ref(),
+        };
+        version.fmt(f)
+    }
+}
+
 impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -147,14 +185,8 @@ impl fmt::Display for Running {
             Self::One(version)
             | Self::Split {
                 highest: version, ..
-            } => {
-                let version = Version {
-                    tag: Some(&version.tag),
-                    digest: version.digest.as_ref(),
-                };
-                write!(f, "{version}")
-            }
-            Self::Unordered(unordered) => f.write_str(&unordered.text),
+            } => version.fmt(f),
+            Self::Unordered(unordered) => f.write_str(&unordered.short()),
         }
     }
 }

@@ -200,6 +200,62 @@ fn a_tag_whose_digest_differs_from_a_sites_record_has_moved() {
 }
 
 #[test]
+fn a_digest_recorded_at_any_site_of_the_image_counts() {
+    let staging = "stages: [{name: staging, paths: [0.yaml]}]\n";
+    let production = format!("image: ghcr.io/acme/shop:1.2.0@{}\n", digest("other"));
+    let world = |text: &str| {
+        World::new(staging, &[&site("1.0.0"), text])
+            .tags(&["1.0.0", "1.2.0"])
+            .found("1.2.0")
+    };
+    let step = world(&production).step();
+    assert!(
+        step.starts_with("blocked: moved: 1.2.0") && step.contains("at 1.yaml:1:8"),
+        "{step}"
+    );
+    for harmless in [
+        production.replace("\n", " # tagwright: ignore\n"),
+        production.replace("shop", "cart"),
+        production.replace("1.2.0", "1.1.0"),
+    ] {
+        assert_eq!(world(&harmless).step(), "1.0.0 -> 1.2.0 at [0]");
+    }
+}
+
+#[test]
+fn sites_that_disagree_about_a_digest_are_told() {
+    let pinned = |to: &str| format!("image: ghcr.io/acme/shop:1.2.0@{}\n", digest(to));
+    let world = || World::new("", &[&pinned("1.2.0"), &pinned("other")]).tags(&["1.2.0"]);
+    let Running::Split { others, .. } = &world().plan().stages[0].running else {
+        panic!("the sites are split");
+    };
+    assert_eq!(others, &[format!("1.2.0@{}", digest("other"))]);
+    assert_eq!(world().step(), "needs [\"1.2.0\"]");
+    let step = world().found("1.2.0").step();
+    assert!(
+        step.starts_with("blocked: moved: 1.2.0") && step.contains("at 1.yaml:1:8"),
+        "{step}"
+    );
+}
+
+#[test]
+fn replacing_what_has_no_order_moves_nothing_back() {
+    let sites = [site("latest"), site("7.0.0")];
+    let world = |range: &str| {
+        let extra = format!("unordered: replace\ntags: {{semver: {range}}}\n");
+        World::new(&extra, &[&sites[0], &sites[1]])
+            .tags(&["latest", "6.9.0", "7.0.0", "7.1.0"])
+            .found("6.9.0")
+            .found("7.0.0")
+            .found("7.1.0")
+            .step()
+    };
+    assert!(world("^6").contains("nothing moves back without a decision"));
+    assert_eq!(world("7.0.x"), "7.0.0 -> 7.0.0 at [0]");
+    assert_eq!(world("^7"), "7.0.0 -> 7.1.0 at [0, 1]");
+}
+
+#[test]
 fn a_recorded_digest_is_told_and_moves_along() {
     let pinned = format!("image: ghcr.io/acme/shop:1.0.0@{}\n", digest("1.0.0"));
     let world = World::new("", &[&pinned]).tags(&["1.2.0"]).found("1.2.0");
@@ -291,6 +347,7 @@ fn failures_are_told_from_waiting() {
     let moved = Blocked::Moved {
         tag: "1".parse().unwrap(),
         recorded: digest("a"),
+        place: "a.yaml:1:8".to_owned(),
         now: digest("b"),
     };
     let cases = [
