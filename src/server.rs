@@ -8,6 +8,7 @@ pub mod metrics;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -18,6 +19,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use metrics::Metrics;
+
+/// How long requests under way may take to end when the service stops: answers take milliseconds, and
+/// a client that never sends its request must not hold the service up.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// What the driver tells the server.
 #[derive(Debug, Default)]
@@ -72,22 +77,25 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until `shutdown` turns true.
+/// Serves until `shutdown` turns true; requests under way then have a moment to end.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let stop = async move {
+    let stop = |mut shutdown: watch::Receiver<bool>| async move {
         // A closed channel means that the driver is gone, which ends serving too.
         let _ = shutdown.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, routes(shared))
-        .with_graceful_shutdown(stop)
-        .await
+    let late = stop(shutdown.clone());
+    let serving = axum::serve(listener, routes(shared)).with_graceful_shutdown(stop(shutdown));
+    tokio::select! {
+        ended = serving.into_future() => ended,
+        () = async { late.await; tokio::time::sleep(DRAIN).await } => Ok(()),
+    }
 }
 
 fn routes(shared: Arc<Shared>) -> Router {
@@ -114,4 +122,34 @@ async fn serve_metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         [(header::CONTENT_TYPE, OPEN_METRICS)],
         shared.metrics.encode(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_never_comes_does_not_keep_the_service() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(serve(listener, Arc::default(), stopped));
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"GET /healthz HT").await.unwrap();
+        // Connections are taken in order, so the first is the server's once this one is answered.
+        let mut whole = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        whole.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        whole.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("ok\n"), "{answer}");
+        stop.send(true).unwrap();
+        // Fails as a hang; how long the moment is doesn't matter here.
+        let ended = tokio::time::timeout(Duration::from_secs(60), server);
+        ended.await.unwrap().unwrap().unwrap();
+        drop(half);
+    }
 }
