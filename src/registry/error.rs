@@ -117,6 +117,12 @@ pub enum Fault {
         /// The server.
         host: String,
     },
+    /// It didn't answer several requests before this one, so this one wasn't sent.
+    #[error("{host} didn't answer before and is left alone for a moment")]
+    LeftAlone {
+        /// The server.
+        host: String,
+    },
     /// The server's certificate is not trusted, or TLS failed otherwise.
     #[error("no trusted TLS connection to {host}")]
     Tls {
@@ -295,6 +301,7 @@ impl Fault {
             self,
             Self::Unreachable { .. }
                 | Self::Timeout { .. }
+                | Self::LeftAlone { .. }
                 | Self::Interrupted { .. }
                 | Self::RateLimited { .. }
                 | Self::Server { .. }

@@ -108,6 +108,27 @@ async fn a_slow_registry_times_out_and_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_registry_that_never_answers_is_left_alone_for_a_while() {
+    let server = Server::start(|_, _| Reply::with(200, Body::Silence(Vec::new()))).await;
+    let brief = Limits {
+        request: Duration::from_millis(50),
+        silent_requests: 3,
+        rest: Duration::from_secs(3600),
+        ..limits()
+    };
+    let (client, image) = client(&server.host(), Scheme::PlainHttp, brief);
+    let account = client.account_for(&image, Access::All);
+    for asked in [1, 2, 3, 3, 3] {
+        let before = server.seen().len();
+        let error = client.tags(&image, account).await.unwrap_err();
+        assert_eq!(server.seen().len(), asked, "{error:?}");
+        let is_left_alone = matches!(error.fault(), Some(Fault::LeftAlone { .. }));
+        assert_eq!(is_left_alone, asked == before, "{error:?}");
+        assert!(error.is_retryable(), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn half_a_page_is_asked_for_again_and_never_used() {
     let half = || Body::Cut(b"{\"tags\":[\"a\",\"b\"".to_vec());
     let server = Server::start(move |_, count| match count {
