@@ -37,10 +37,8 @@ pub(super) enum Entry {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct File {
-    #[serde(default)]
-    auths: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
-    #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
+    auths: Option<BTreeMap<String, Option<serde_json::Map<String, serde_json::Value>>>>,
+    cred_helpers: Option<BTreeMap<String, String>>,
     creds_store: Option<String>,
 }
 
@@ -51,8 +49,12 @@ struct File {
 pub(super) fn find(text: &str, image: &Image) -> Result<Entry, String> {
     let file: File = serde_json::from_str(text)
         .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
-    let auth = best(file.auths.iter(), image);
-    let helper = best(file.cred_helpers.iter(), image);
+    let auths = file.auths.unwrap_or_default();
+    let mut helpers = file.cred_helpers.unwrap_or_default();
+    // An empty name is Docker's way to say that an entry has none.
+    helpers.retain(|_, name| !name.is_empty());
+    let auth = best(auths.iter(), image);
+    let helper = best(helpers.iter(), image);
     let helper_wins = match (&auth, &helper) {
         (Some((_, _, auth)), Some((_, _, helper))) => helper >= auth,
         (_, helper) => helper.is_some(),
@@ -63,7 +65,7 @@ pub(super) fn find(text: &str, image: &Image) -> Result<Entry, String> {
             server: key.clone(),
         });
     }
-    if let Some((key, fields, _)) = &auth
+    if let Some((key, Some(fields), _)) = &auth
         && let Some(credential) = inline(fields)
             .map_err(|reason| format!("the entry for `{}` {reason}", words::clean(key)))?
     {
@@ -210,8 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn empty_parts_are_no_mistake() {
+        for file in [
+            "{}",
+            r#"{"auths": null, "credHelpers": null, "credsStore": null}"#,
+            r#"{"auths": {"ghcr.io": null}, "credHelpers": {"ghcr.io": ""}, "credsStore": ""}"#,
+        ] {
+            assert_eq!(entry(file, "ghcr.io/a/b"), Ok(Entry::Absent), "{file}");
+        }
+        let file =
+            r#"{"auths": {"ghcr.io": null}, "credHelpers": {"ghcr.io": ""}, "credsStore": "pass"}"#;
+        assert_eq!(entry(file, "ghcr.io/a/b"), Ok(helper("pass", "ghcr.io")));
+    }
+
+    #[test]
     fn mistakes_are_named_without_the_secret() {
-        assert_eq!(entry("{}", "nginx"), Ok(Entry::Absent));
         let said = entry(FILE, "bad.example/a").unwrap_err();
         assert!(
             said.contains("bad.example") && said.contains("base64"),
