@@ -2,14 +2,16 @@
 //! place.
 //!
 //! Invariant: every client of the process is made here, so none lacks a timeout, none follows a
-//! redirect from `https` to `http`, and all use one TLS provider (ring). A proxy is taken from the
-//! environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), never for this machine;
-//! credentials are dropped when a redirect leaves the host, which is reqwest's own rule.
+//! redirect from `https` to `http` or to what only this machine can see, and all use one TLS provider
+//! (ring). A proxy is taken from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+//! `NO_PROXY`), never for this machine; credentials are dropped when a redirect leaves the host, which
+//! is reqwest's own rule.
 //!
 //! It refuses nothing else: what may be requested is for the callers to decide.
 
 mod proxy;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// What this program calls itself to servers, so that their operators can tell who polls them.
@@ -114,14 +116,49 @@ fn redirect(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Actio
     if attempt.previous().len() > MAX_REDIRECTS {
         return attempt.error("too many redirects");
     }
-    let from_tls = attempt
-        .previous()
-        .last()
-        .is_some_and(|url| url.scheme() == "https");
-    if from_tls && attempt.url().scheme() != "https" {
-        return attempt.error("redirected from https to http");
+    let from = attempt.previous().last();
+    match from.and_then(|from| forbidden(from, attempt.url())) {
+        Some(why) => attempt.error(why),
+        None => attempt.follow(),
     }
-    attempt.follow()
+}
+
+/// Why a redirect is not followed.
+fn forbidden(from: &reqwest::Url, to: &reqwest::Url) -> Option<&'static str> {
+    if from.scheme() == "https" && to.scheme() != "https" {
+        return Some("redirected from https to http");
+    }
+    let [old, new] = [from, to].map(|url| url.host_str().unwrap_or_default());
+    let inside = is_internal(new) || is_loopback(new) && !is_loopback(old);
+    (inside && old != new).then_some("redirected to what only this machine can see")
+}
+
+/// Whether a host, as URLs hold it, is this machine: by its address, or by the name that RFC 6761
+/// section 6.3 reserves for it.
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.to_ascii_lowercase().ends_with(".localhost")
+        || address(host).is_some_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// Whether a host, as URLs hold it, is an address where clouds serve machine credentials, or in the
+/// link-local ranges, where most of them are.
+pub fn is_internal(host: &str) -> bool {
+    /// Alibaba Cloud's, outside the link-local range.
+    const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+    /// Amazon's over IPv6.
+    const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match address(host) {
+        Some(IpAddr::V4(v4)) => v4.is_link_local() || v4 == ALIBABA,
+        Some(IpAddr::V6(v6)) => v6.is_unicast_link_local() || v6 == AMAZON,
+        None => false,
+    }
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    let address: IpAddr = literal.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 fn redirect_within_host(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
@@ -162,5 +199,34 @@ mod tests {
             ..Options::default()
         };
         assert!(matches!(client(&bad), Err(Error::Ca(_))));
+    }
+
+    #[test]
+    fn redirects_lead_to_no_weaker_or_inner_place() {
+        let why = |from: &str, to: &str| forbidden(&from.parse().unwrap(), &to.parse().unwrap());
+        for (from, to) in [
+            ("https://r.example/v2/", "https://blobs.example/x"),
+            ("http://r.example/v2/", "http://r.example:81/x"),
+            ("http://r.example/", "https://r.example/"),
+            ("http://10.0.0.1/", "http://10.0.0.2/"),
+            ("http://localhost:5000/", "http://127.0.0.1:5001/"),
+            ("http://169.254.1.1/a", "http://169.254.1.1/b"),
+        ] {
+            assert_eq!(why(from, to), None, "{from} {to}");
+        }
+        for (from, to) in [
+            ("https://r.example/", "http://r.example/"),
+            ("http://r.example/", "http://169.254.169.254/latest"),
+            ("http://r.example/", "http://0xA9FEA9FE/latest"),
+            ("http://r.example/", "http://[::ffff:169.254.169.254]/"),
+            ("http://r.example/", "http://[fd00:ec2::254]/"),
+            ("http://localhost/", "http://100.100.100.200/"),
+            ("http://r.example/", "http://localhost:8080/"),
+            ("http://r.example/", "http://x.localhost/"),
+            ("https://r.example/", "https://[::1]/"),
+            ("http://r.example/", "http://0/"),
+        ] {
+            assert!(why(from, to).is_some(), "{from} {to}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::http::is_loopback;
 use crate::secret::Secret;
 
 /// A config repo's address and the way to sign in there.
@@ -134,18 +135,12 @@ impl RemoteUrl {
     /// Whether this is `http://` to a machine other than this one.
     pub(super) fn is_plain_abroad(&self) -> bool {
         match &self.0 {
-            Location::Http(url) => url.scheme() == "http" && !is_loopback(url),
+            Location::Http(url) => {
+                url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default())
+            }
             _ => false,
         }
     }
-}
-
-/// Loopback by its address, or by the name that RFC 6761 6.3 reserves for it.
-fn is_loopback(url: &reqwest::Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host.trim_matches(['[', ']'])
-        .parse::<std::net::IpAddr>()
-        .map_or_else(|_| host == "localhost", |address| address.is_loopback())
 }
 
 impl From<&Path> for RemoteUrl {

@@ -9,7 +9,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use super::exchange::{Authorization, Reply, Request, Sender};
 use super::limits::MAX_TOKEN_REPLY;
 use super::login::Login;
 use super::{Fault, words};
+use crate::http::{is_internal, is_loopback};
 
 /// Tokens kept before expired ones are thrown out: one per image of a large installation.
 const MAX_TOKENS: usize = 16 * 1024;
@@ -139,35 +139,11 @@ pub(super) fn realm(realm: &str, origin: &Url) -> Result<Url, &'static str> {
         if is_loopback(host) && !local {
             return Err("it is this machine");
         }
-        if address(host).is_some_and(is_internal) {
+        if is_internal(host) {
             return Err("it is a link-local or metadata address");
         }
     }
     Ok(url)
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    let address: IpAddr = literal.parse().ok()?;
-    Some(address.to_canonical())
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || address(host).is_some_and(|address| address.is_loopback() || address.is_unspecified())
-}
-
-/// Addresses where clouds serve machine credentials, and the ranges that most of them are in.
-fn is_internal(address: IpAddr) -> bool {
-    /// Alibaba Cloud's, outside the link-local range.
-    const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    /// Amazon's over IPv6.
-    const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4 == ALIBABA,
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == AMAZON,
-    }
 }
 
 /// Asks the token server for a token.
