@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::read::{Mirror, Read, Reader, Scalar, mirror};
+use super::read::{At, Mirror, Read, Reader, Scalar, mirror};
 use super::report::Mistake;
 use super::tree::{Entry, Node, Value};
 use crate::secret::Secret;
@@ -89,6 +89,13 @@ impl Read for Variable {
 }
 
 impl Read for Secret {
+    fn read_entry(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<At<Self>> {
+        if !matches!(entry.node.value, Value::Map(_)) {
+            reader.hide_value(entry);
+        }
+        reader.value_of(entry)
+    }
+
     fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             reader.hide(node.at);
@@ -99,7 +106,12 @@ impl Read for Secret {
             );
             return None;
         };
-        hide_scalars(entries, &["file", "env"], reader);
+        hide_values(entries, reader, |entry| match &entry.node.value {
+            Value::Text(text) => {
+                entry.key == "file" || (entry.key == "env" && Variable::is_name(text))
+            }
+            _ => false,
+        });
         let mut raw = RawSecret::read(node, reader)?;
         match (raw.file.is_written(), raw.env.is_written()) {
             (true, false) => raw.file.take().map(|file| Self::File(file.value.0)),
@@ -126,10 +138,20 @@ impl Read for Secret {
 pub struct Guarded<T>(pub T);
 
 impl<T: Mirror> Read for Guarded<T> {
+    fn read_entry(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<At<Self>> {
+        if !matches!(entry.node.value, Value::Map(_)) {
+            reader.hide_value(entry);
+        }
+        reader.value_of(entry)
+    }
+
     fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
-        match &node.value {
-            Value::Map(entries) => hide_scalars(entries, &["username"], reader),
-            _ => reader.hide(node.at),
+        if let Value::Map(entries) = &node.value {
+            hide_values(entries, reader, |entry| match &entry.node.value {
+                // With a colon it is the password, too.
+                Value::Text(text) => entry.key == "username" && !text.contains(':'),
+                _ => false,
+            });
         }
         T::read(node, reader).map(Self)
     }
@@ -139,14 +161,12 @@ impl<T: Mirror> Read for Guarded<T> {
     }
 }
 
-fn hide_scalars(entries: &[Entry], shown: &[&str], reader: &mut Reader<'_, '_>) {
+/// Hides what is no mapping or list, which hide their own values, and isn't to be shown.
+fn hide_values(entries: &[Entry], reader: &mut Reader<'_, '_>, is_shown: impl Fn(&Entry) -> bool) {
     for entry in entries {
-        let scalar = !matches!(
-            entry.node.value,
-            Value::Map(_) | Value::List(_) | Value::Null
-        );
-        if scalar && !shown.contains(&entry.key.as_str()) {
-            reader.hide(entry.node.at);
+        let is_scalar = !matches!(entry.node.value, Value::Map(_) | Value::List(_));
+        if is_scalar && !is_shown(entry) {
+            reader.hide_value(entry);
         }
     }
 }

@@ -35,17 +35,7 @@ pub trait Read: Sized {
 
     /// Reads the value of a key.
     fn read_entry(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<At<Self>> {
-        if entry.node.value == Value::Null {
-            let mistake = Mistake::new(format!("`{}` has no value", entry.key))
-                .hint("give it one, or remove the key");
-            reader.error(entry.at, mistake);
-            return None;
-        }
-        Some(At {
-            value: Self::read(&entry.node, reader)?,
-            spot: reader.spot(entry.node.at),
-            key: reader.spot(entry.at),
-        })
+        reader.value_of(entry)
     }
 
     /// This value where it also has a default: mappings are merged key by key, all else is replaced.
@@ -201,12 +191,17 @@ pub fn read_text<T>(
         report.error_of(source, Mistake::new(error.message));
         return None;
     };
+    let text = report.text(source);
     let above = usize::try_from(at.line.saturating_sub(1)).unwrap_or(0);
-    let line = report.text(source).lines().nth(above).unwrap_or_default();
+    let line_at = |index: Option<usize>| index.and_then(|index| text.lines().nth(index));
+    let line = line_at(Some(above)).unwrap_or_default();
+    let key = line_at(above.checked_sub(1)).unwrap_or_default();
+    let is_value = key.trim_end().ends_with(':') && is_secretive(key);
     let mut mistake = Mistake::new(error.message);
-    // A password that begins with `@` or `*` breaks the syntax, as does a key that is pasted without
-    // indentation, and neither must be shown for it.
-    if is_secretive(line) || report.text(source).contains("PRIVATE KEY") {
+    // A password that begins with `@` or `*` breaks the syntax, on its key's line or the next one, as
+    // does a key that is pasted without indentation, and neither must be shown for it.
+    let is_secretive = is_value || is_secretive(line) || line.contains('@');
+    if is_secretive || text.contains("PRIVATE KEY") {
         report.hide(Spot {
             source,
             at: Position { column: 1, ..at },
@@ -250,6 +245,37 @@ impl<'r, 't> Reader<'r, 't> {
         self.report.hide(spot);
     }
 
+    /// What follows a key is never shown, its anchor and tag included: `!` and `&` are what passwords
+    /// begin with, too.
+    pub fn hide_value(&mut self, entry: &Entry) {
+        let length = u32::try_from(entry.key.chars().count()).unwrap_or(u32::MAX);
+        self.hide(Position {
+            column: entry.at.column.saturating_add(length).saturating_add(1),
+            ..entry.at
+        });
+        if entry.node.at.line != entry.at.line {
+            self.hide(Position {
+                column: 1,
+                ..entry.node.at
+            });
+        }
+    }
+
+    /// The value of a key.
+    pub fn value_of<T: Read>(&mut self, entry: &Entry) -> Option<At<T>> {
+        if entry.node.value == Value::Null {
+            let mistake = Mistake::new(format!("`{}` has no value", entry.key))
+                .hint("give it one, or remove the key");
+            self.error(entry.at, mistake);
+            return None;
+        }
+        Some(At {
+            value: T::read(&entry.node, self)?,
+            spot: self.spot(entry.node.at),
+            key: self.spot(entry.at),
+        })
+    }
+
     /// Reports that a value is of the wrong kind.
     pub fn wrong_kind<T>(&mut self, at: Position, wanted: &str, found: &Value) -> Option<T> {
         let mut mistake = Mistake::new(format!("expected {wanted}, found {}", found.kind()));
@@ -287,8 +313,9 @@ impl<'r, 't> Reader<'r, 't> {
         let mut known: Vec<&Entry> = Vec::new();
         for entry in entries {
             if !keys.known.contains(&entry.key.as_str()) {
-                if is_secretive(&entry.key) {
-                    self.hide(entry.node.at);
+                let near = suggest(&entry.key, keys.known.iter().copied());
+                if may_hold_secret(entry) || near.is_some_and(is_secretive) {
+                    self.hide_value(entry);
                 }
                 self.error(entry.at, unknown_key(&entry.key, keys.known));
             } else if let Some(first) = known.iter().find(|first| first.key == entry.key) {
@@ -311,9 +338,27 @@ impl<'r, 't> Reader<'r, 't> {
 /// Whether what is named like this may hold a secret that somebody has written in a wrong place.
 pub fn is_secretive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["passw", "token", "key", "secret", "credential"]
-        .iter()
-        .any(|word| name.contains(word))
+    [
+        "pass",
+        "pwd",
+        "token",
+        "key",
+        "secret",
+        "credential",
+        "auth",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
+/// Whether there may be a secret below an unknown key: by its own name, or by a name below it, since it
+/// may be `credentials` misspelt.
+fn may_hold_secret(entry: &Entry) -> bool {
+    let below = match &entry.node.value {
+        Value::Map(entries) => entries.iter().any(may_hold_secret),
+        _ => false,
+    };
+    below || is_secretive(&entry.key)
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> Mistake {

@@ -25,8 +25,8 @@ impl Read for Url {
             Ok(url) => return Some(Self(url)),
             Err(error) => error,
         };
-        // A text with `@` may hold a password whatever else is wrong with it.
-        if text.contains('@') || matches!(error, UrlError::Userinfo) {
+        // A password stands before an `@`, a token behind a `?` or `#`, whatever else is wrong.
+        if text.contains(['@', '?', '#']) || matches!(error, UrlError::Userinfo) {
             reader.hide(node.at);
         }
         reader.error(node.at, Mistake::new(format!("unusable URL: {error}")));

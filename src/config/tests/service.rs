@@ -204,6 +204,16 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
         "{username: bot, password: @hunter2}",
         "{username: bot, password: *hunter2}",
         "{username: bot, password: hunter2: x}",
+        "{username: bot, password: !hunter2}",
+        "{username: bot, password: !hunter2 x, port: 1}",
+        "{username: bot, password: &hunter2}",
+        "{username: bot, password: {env: &hunter2}}",
+        "{username: bot, password: {value: &hunter2 x}}",
+        "{username: bot:hunter2}",
+        "!hunter2",
+        "&hunter2 x",
+        "\n      password:\n        @hunter2",
+        "\n      password:\n        !hunter2 x",
         "{dockerConfig: hunter2}",
         "|\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
         "\n      username: bot\n      password: hunter2\n      bad: 1",
@@ -223,10 +233,23 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
         assert!(!shown.contains("hunter"), "{credentials}\n{shown}");
     }
     let misplaced = repository("https://bot:hunter2@h.example/r", "    password: hunter2\n");
-    let loaded = service("tagwright.yaml", &misplaced);
-    let shown = rendered(&loaded.diagnostics);
-    assert!(!shown.contains("hunter"), "{shown}");
-    assert!(shown.contains("credentials do not belong"), "{shown}");
+    let misspelt = repository("/r.git", "    crdentials: {token: hunter2}\n");
+    let scrambled = repository("/r.git", "    cedentials: hunter2\n");
+    let asked = repository("https://h.example/r?token=hunter2", "");
+    let broken =
+        "version: 1\nrepositories:\n  ? url: https://bot:hunter2@h.example/r\n    name: a\n";
+    for (text, wanted) in [
+        (misplaced.as_str(), "credentials do not belong"),
+        (misspelt.as_str(), "did you mean `credentials`?"),
+        (scrambled.as_str(), "did you mean `credentials`?"),
+        (asked.as_str(), "no `?` or `#`"),
+        (broken, "not valid YAML"),
+    ] {
+        let loaded = service("tagwright.yaml", text);
+        let shown = rendered(&loaded.diagnostics);
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(shown.contains(wanted), "{shown}");
+    }
 }
 
 #[test]
