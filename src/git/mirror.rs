@@ -9,8 +9,8 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 use git2::{AutotagOption, ErrorClass, FetchOptions, FetchPrune, RemoteCallbacks, Repository};
 
@@ -47,6 +47,7 @@ impl Mirror {
             });
         }
         let connector = Connector::new(remote)?;
+        read_without_hashing();
         let damaged = Arc::new(AtomicBool::new(false));
         let repository = folder::open(folder, connector.name())?;
         let mut mirror = Self {
@@ -319,6 +320,14 @@ impl Mirror {
             .delete()
             .map_err(|e| self.reader.damage("forgetting a branch", e))
     }
+}
+
+/// Has objects read as Git itself reads them: their ids are computed once, when they are fetched; a
+/// pack's own checksums find what the disk garbles later. Hashing again at each read costs as much as
+/// reading.
+fn read_without_hashing() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }
 
 /// Whether the objects on disk are at fault: missing, cut off or garbled.
