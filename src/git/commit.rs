@@ -6,12 +6,12 @@
 //!
 //! It refuses to replace what is not a regular file, and paths that could leave the repository.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{ErrorCode, FileMode, Oid, Repository, Tree};
+use git2::{ErrorCode, FileMode, PackBuilder, Repository, Tree};
 use jiff::Timestamp;
 
 use super::{CommitId, Error};
@@ -69,11 +69,11 @@ pub(super) fn build(
                 ErrorCode::NotFound => Error::NoSuchCommit { id: parent },
                 _ => failed(error),
             })?;
-    let mut new = BTreeSet::new();
+    let mut pack = repository.packbuilder().map_err(failed)?;
     let mut done = Vec::with_capacity(commits.len());
     for commit in commits {
         let before = parent.tree().map_err(failed)?;
-        let tree = write_tree(repository, &before, commit.files, &mut new)?;
+        let tree = write_tree(repository, &before, commit.files, &mut pack)?;
         if tree.id() == before.id() {
             done.push(Committed::Unchanged);
             continue;
@@ -82,11 +82,11 @@ pub(super) fn build(
         let id = repository
             .commit(None, &author, &author, commit.message, &tree, &[&parent])
             .map_err(failed)?;
-        new.insert(id);
+        pack.insert_object(id, None).map_err(failed)?;
         done.push(Committed::Made(CommitId::from_git(id)));
         parent = repository.find_commit(id).map_err(failed)?;
     }
-    write_pack(repository, &odb, &new)?;
+    write_pack(&odb, pack)?;
     Ok(done)
 }
 
@@ -111,30 +111,31 @@ fn author(commit: &NewCommit<'_>) -> Result<git2::Signature<'static>, Error> {
     git2::Signature::new(name, email, &time).map_err(|_| invalid())
 }
 
-/// `before` with `files` in it; ids of what had to be written are added to `new`.
+/// `before` with `files` in it; what had to be written is added to `pack` under its path, so that
+/// versions of one folder are packed as differences from each other.
 fn write_tree<'r>(
     repository: &'r Repository,
     before: &Tree<'r>,
     files: &BTreeMap<String, Vec<u8>>,
-    new: &mut BTreeSet<Oid>,
+    pack: &mut PackBuilder<'_>,
 ) -> Result<Tree<'r>, Error> {
     let mut update = TreeUpdateBuilder::new();
     for (path, contents) in files {
         let mode = mode(before, path)?;
         let blob = repository.blob(contents).map_err(failed)?;
-        new.insert(blob);
+        pack.insert_object(blob, Some(path)).map_err(failed)?;
         update.upsert(path.as_str(), blob, mode);
     }
     let id = update.create_updated(repository, before).map_err(failed)?;
     let after = repository.find_tree(id).map_err(failed)?;
-    new.insert(id);
+    pack.insert_object(id, None).map_err(failed)?;
     for folder in files
         .keys()
-        .flat_map(|path| Path::new(path).ancestors().skip(1))
+        .flat_map(|path| path.match_indices('/').map(|(end, _)| &path[..end]))
     {
-        if !folder.as_os_str().is_empty() {
-            new.insert(after.get_path(folder).map_err(failed)?.id());
-        }
+        let tree = after.get_path(Path::new(folder)).map_err(failed)?;
+        pack.insert_object(tree.id(), Some(folder))
+            .map_err(failed)?;
     }
     Ok(after)
 }
@@ -188,20 +189,12 @@ fn check_path(path: &str) -> Result<(), Error> {
     }
 }
 
-fn write_pack(
-    repository: &Repository,
-    odb: &git2::Odb<'_>,
-    objects: &BTreeSet<Oid>,
-) -> Result<(), Error> {
-    if objects.is_empty() {
+fn write_pack(odb: &git2::Odb<'_>, mut objects: PackBuilder<'_>) -> Result<(), Error> {
+    if objects.object_count() == 0 {
         return Ok(());
     }
-    let mut builder = repository.packbuilder().map_err(failed)?;
-    for &object in objects {
-        builder.insert_object(object, None).map_err(failed)?;
-    }
     let mut pack = git2::Buf::new();
-    builder.write_buf(&mut pack).map_err(failed)?;
+    objects.write_buf(&mut pack).map_err(failed)?;
     let mut writer = odb.packwriter().map_err(failed)?;
     writer
         .write_all(&pack)
