@@ -158,6 +158,14 @@ impl Mirror {
         self.reader.files(commit)
     }
 
+    /// See [`Reader::files_since`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn files_since(&self, from: CommitId, files: Files, to: CommitId) -> Result<Files, Error> {
+        self.reader.files_since(from, files, to)
+    }
+
     /// See [`Reader::changes`].
     ///
     /// # Errors

@@ -119,6 +119,24 @@ impl Reader {
         Ok(Files { files, unnameable })
     }
 
+    /// All files of `to`, as [`Reader::files`] lists them, given `files` of `from`: reads only the
+    /// folders in which the two differ.
+    ///
+    /// # Errors
+    /// As [`Reader::files`].
+    pub fn files_since(&self, from: CommitId, files: Files, to: CommitId) -> Result<Files, Error> {
+        // What became of entries that can't be named is not among the changes.
+        if !files.unnameable.is_empty() {
+            return self.files(to);
+        }
+        match self.changes(from, to) {
+            Ok(changes) if changes.unnameable.is_empty() => Ok(files.after(changes)),
+            // A mirror that was made anew may lack the old commit.
+            Ok(_) | Err(Error::NoSuchCommit { .. }) => self.files(to),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What turns the files of `from` into those of `to`.
     ///
     /// # Errors
@@ -266,6 +284,24 @@ impl Reader {
             );
         }
         Ok(())
+    }
+}
+
+impl Files {
+    /// The files once `changes` are made.
+    fn after(mut self, changes: Changes) -> Self {
+        let replaced = changes.changed.iter().map(|file| &file.path);
+        let mut gone: Vec<&String> = replaced.chain(&changes.removed).collect();
+        gone.sort_unstable();
+        let mut gone = gone.into_iter().peekable();
+        self.files.retain(|file| {
+            while gone.next_if(|path| **path < file.path).is_some() {}
+            gone.peek() != Some(&&file.path)
+        });
+        self.files.extend(changes.changed);
+        // Two sorted runs, which a stable sort merges.
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use tagwright::git::{Blob, CommitId, Error, FileKind, PushOutcome};
+use tagwright::git::{Blob, CommitId, Error, FileKind, Files, PushOutcome};
 
 use crate::git_world::{World, made};
 
@@ -78,6 +78,18 @@ fn every_kind_of_entry_is_listed() {
     assert_eq!(mirror.push("main", tip, id).unwrap(), PushOutcome::Pushed);
     assert_eq!(mirror.changes(tip, id).unwrap().changed.len(), 1);
     assert_eq!(mirror.files(id).unwrap().unnameable, files.unnameable);
+
+    // Nor are they lost from a listing that is brought up to date.
+    person.git(&["pull", "-q"]);
+    person.git(&["rm", "-q", "--", "caf*"]);
+    person.commit("Without");
+    person.git(&["push", "-q", "origin", "main"]);
+    let without = mirror.fetch("main").unwrap();
+    for (from, to) in [(tip, id), (id, without), (without, tip)] {
+        let listed = mirror.files(from).unwrap();
+        let since = mirror.files_since(from, listed, to).unwrap();
+        assert_eq!(since, mirror.files(to).unwrap(), "{from} {to}");
+    }
 }
 
 #[test]
@@ -147,7 +159,13 @@ fn changes_are_those_of_git() {
         mirror.changes(to, to).unwrap(),
         tagwright::git::Changes::default()
     );
+    for (a, b) in [(from, to), (to, from), (to, to)] {
+        let since = mirror.files_since(a, mirror.files(a).unwrap(), b);
+        assert_eq!(since.unwrap(), mirror.files(b).unwrap());
+    }
     let unknown = "1".repeat(40).parse().unwrap();
+    let since = mirror.files_since(unknown, Files::default(), to).unwrap();
+    assert_eq!(since, mirror.files(to).unwrap());
     assert!(matches!(
         mirror.changes(unknown, to),
         Err(Error::NoSuchCommit { .. })
