@@ -34,7 +34,7 @@ use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::plan::{Facts, Feed, Plan};
 use crate::reconcile::prepare::Preparation;
-use crate::reconcile::snapshot::{IndexCache, Snapshot};
+use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
 use crate::registry::AccountId;
 
@@ -97,7 +97,7 @@ pub struct Reconciler {
     clock: Clock,
     observer: Observer,
     mirror: Arc<Mutex<Mirror>>,
-    cache: Arc<Mutex<IndexCache>>,
+    memory: Arc<Mutex<Memory>>,
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     intervals: Intervals,
 }
@@ -192,7 +192,7 @@ impl Reconciler {
             clock: start.clock,
             observer: start.observer,
             mirror: start.mirror,
-            cache: Arc::new(Mutex::new(start.cache)),
+            memory: Arc::new(Mutex::new(Memory::of(start.cache))),
             snapshot: None,
         }
     }
@@ -209,7 +209,7 @@ impl Reconciler {
 
     /// The indexes to keep for the next process.
     pub fn cache(&self) -> IndexCache {
-        lock(&self.cache).clone()
+        lock(&self.memory).indexes.clone()
     }
 
     /// One pass: observe, plan, execute, until the push lands or there is nothing to push.
@@ -276,10 +276,10 @@ impl Reconciler {
     /// When the folder can't be read.
     pub async fn observe_folder(&mut self, folder: &Path) -> Result<Observation, Error> {
         let policies = self.repository.policies.clone();
-        let cache = Arc::clone(&self.cache);
+        let memory = Arc::clone(&self.memory);
         let root = folder.to_owned();
         let snapshot =
-            blocking(move || Snapshot::take(Source::Folder(&root), &policies, &mut lock(&cache)))
+            blocking(move || Snapshot::take(Source::Folder(&root), &policies, &mut lock(&memory)))
                 .await
                 .map_err(|source| self.source_error(source))?;
         let snapshot = Arc::new(snapshot);
@@ -303,10 +303,10 @@ impl Reconciler {
             return Ok(Arc::clone(snapshot));
         }
         let policies = self.repository.policies.clone();
-        let cache = Arc::clone(&self.cache);
+        let memory = Arc::clone(&self.memory);
         let snapshot = self
             .with_mirror(move |mirror| {
-                Snapshot::take(Source::Commit(mirror, head), &policies, &mut lock(&cache))
+                Snapshot::take(Source::Commit(mirror, head), &policies, &mut lock(&memory))
             })
             .await
             .map_err(|source| self.source_error(source))?;

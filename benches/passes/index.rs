@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use tagwright::config::Repository;
 use tagwright::git::Mirror;
-use tagwright::reconcile::snapshot::{IndexCache, Snapshot};
+use tagwright::reconcile::snapshot::{Memory, Snapshot};
 use tagwright::reconcile::source::Source;
 
 use crate::child::{self, Report};
@@ -118,7 +118,7 @@ pub fn from_folder(arguments: &[String]) -> anyhow::Result<Report> {
 }
 
 fn take(source: Source<'_>, repository: &Repository) -> anyhow::Result<Snapshot> {
-    let snapshot = Snapshot::take(source, &repository.policies, &mut IndexCache::default())?;
+    let snapshot = Snapshot::take(source, &repository.policies, &mut Memory::default())?;
     anyhow::ensure!(
         snapshot.diagnostics.is_empty(),
         "{:?}",

@@ -12,7 +12,7 @@ use crate::cli::service;
 use crate::config::{self, FolderPath, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
 use crate::reconcile::plan::Blocked;
-use crate::reconcile::snapshot::{IndexCache, Snapshot};
+use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Source;
 
 /// Checks the configuration, the app files, and what they make of a working tree
@@ -56,7 +56,7 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
     };
     if let Some(entries) = entries {
         let source = Source::Folder(&arguments.path);
-        let snapshot = Snapshot::take(source, &entries, &mut IndexCache::new())?;
+        let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
         report.apps = snapshot.apps.len();
         report.sites = snapshot.claims.stages.values().map(Vec::len).sum();
         let found = snapshot

@@ -18,16 +18,46 @@ use crate::git::BlobId;
 use crate::image::Image;
 use crate::manifest::{self, FileIndex, Format};
 use crate::reconcile::claims::{self, Claims, IndexedFile};
-use crate::reconcile::source::{Contents, Error, Files, Source, SourceFile};
+use crate::reconcile::source::{Contents, Error, Files, LastListing, Source, SourceFile};
 
 /// Indexes by content and format.
 pub type IndexCache = HashMap<(BlobId, Format), Arc<FileIndex>>;
+
+/// What one snapshot of a config repo leaves for the next.
+///
+/// Each part is kept under all that it was made from, so that a snapshot comes out the same with and
+/// without it. A memory is of one config repo with its policies entries.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The indexes.
+    pub indexes: IndexCache,
+    listing: LastListing,
+    apps: Option<KnownApps>,
+}
+
+/// The apps of some app files.
+#[derive(Debug)]
+struct KnownApps {
+    files: Vec<SourceFile>,
+    apps: Arc<[App]>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Memory {
+    /// A memory that holds indexes kept from an earlier process.
+    pub fn of(indexes: IndexCache) -> Self {
+        Self {
+            indexes,
+            ..Self::default()
+        }
+    }
+}
 
 /// A config repo at one commit.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// The valid apps.
-    pub apps: Vec<App>,
+    pub apps: Arc<[App]>,
     /// The files with sites, markers or problems.
     pub files: Vec<IndexedFile>,
     /// Who owns what.
@@ -44,18 +74,19 @@ impl Snapshot {
     pub fn take(
         source: Source<'_>,
         policies: &[PoliciesEntry],
-        cache: &mut IndexCache,
+        memory: &mut Memory,
     ) -> Result<Self, Error> {
-        let Files { files, skipped } = source.files()?;
+        let Files { files, skipped } = source.files(&mut memory.listing)?;
         let contents = source.contents()?;
         let (policy_files, manifests) = sort_out(files, policies);
-        let Apps {
-            apps,
-            mut diagnostics,
-            ..
-        } = read_apps(&contents, policies, &policy_files)?;
-        index_missing(source, &manifests, cache)?;
-        let files = indexed(manifests, cache);
+        let known = match memory.apps.take() {
+            Some(known) if known.files == policy_files => known,
+            _ => read_apps(&contents, policies, policy_files)?,
+        };
+        let known = memory.apps.insert(known);
+        let (apps, mut diagnostics) = (Arc::clone(&known.apps), known.diagnostics.clone());
+        index_missing(source, &manifests, &mut memory.indexes)?;
+        let files = indexed(manifests, &mut memory.indexes);
         let mut claims = claims::claim(&apps, policies, &files);
         let reached = |path: &str| {
             let mut stages = apps.iter().flat_map(|app| &app.stages);
@@ -155,11 +186,11 @@ fn never_scanned(path: &str) -> bool {
 fn read_apps(
     contents: &Contents,
     policies: &[PoliciesEntry],
-    files: &[SourceFile],
-) -> Result<Apps, Error> {
+    files: Vec<SourceFile>,
+) -> Result<KnownApps, Error> {
     let mut texts = Vec::new();
     let mut unreadable = Vec::new();
-    for file in files {
+    for file in &files {
         match contents.policy(file)? {
             Ok(text) => texts.push((file, text, file.blob.to_string())),
             Err(diagnostic) => unreadable.push(diagnostic),
@@ -181,9 +212,17 @@ fn read_apps(
         .iter()
         .zip(by_entry.iter().map(Vec::as_slice))
         .collect();
-    let mut apps = config::all(&entries);
-    apps.diagnostics.extend(unreadable);
-    Ok(apps)
+    let Apps {
+        apps,
+        mut diagnostics,
+        ..
+    } = config::all(&entries);
+    diagnostics.extend(unreadable);
+    Ok(KnownApps {
+        files,
+        apps: apps.into(),
+        diagnostics,
+    })
 }
 
 /// Indexes what the cache lacks, on all cores.
@@ -244,13 +283,15 @@ fn index_chunk(
 }
 
 /// Joins files with their indexes, leaving out files that hold nothing, and drops indexes that no
-/// file has any more.
+/// file has any more once they are the larger part: looking for them costs more than they do.
 fn indexed(manifests: Vec<(SourceFile, Format)>, cache: &mut IndexCache) -> Vec<IndexedFile> {
-    let present: HashSet<(BlobId, Format)> = manifests
-        .iter()
-        .map(|(file, format)| (file.blob, *format))
-        .collect();
-    cache.retain(|key, _| present.contains(key));
+    if cache.len() > 2 * manifests.len() {
+        let present: HashSet<(BlobId, Format)> = manifests
+            .iter()
+            .map(|(file, format)| (file.blob, *format))
+            .collect();
+        cache.retain(|key, _| present.contains(key));
+    }
     manifests
         .into_iter()
         .filter_map(|(file, format)| {

@@ -58,14 +58,25 @@ pub struct Files {
     pub skipped: Vec<Diagnostic>,
 }
 
+/// The files of the commit that was listed last, so that listing the next one costs what changed.
+#[derive(Debug, Default)]
+pub struct LastListing(Option<(CommitId, git::Files)>);
+
 impl Source<'_> {
-    /// All files, sorted by path.
+    /// All files, sorted by path. Of a commit, only folders in which it differs from `last` are read.
     ///
     /// # Errors
     /// When the mirror or the folder can't be read.
-    pub fn files(self) -> Result<Files, Error> {
+    pub fn files(self, last: &mut LastListing) -> Result<Files, Error> {
         match self {
-            Self::Commit(mirror, commit) => committed(mirror, commit),
+            Self::Commit(mirror, commit) => {
+                let listed = match last.0.take() {
+                    Some((from, files)) => mirror.files_since(from, files, commit)?,
+                    None => mirror.files(commit)?,
+                };
+                let (_, listed) = last.0.insert((commit, listed));
+                Ok(committed(listed))
+            }
             Self::Folder(root) => folder(root),
         }
     }
@@ -128,13 +139,12 @@ impl Contents {
     }
 }
 
-fn committed(mirror: &Mirror, commit: CommitId) -> Result<Files, Error> {
-    let listed = mirror.files(commit)?;
+fn committed(listed: &git::Files) -> Files {
     let mut found = Files::default();
-    for entry in listed.files {
+    for entry in &listed.files {
         match entry.kind {
             FileKind::Regular | FileKind::Executable => found.files.push(SourceFile {
-                path: entry.path,
+                path: entry.path.clone(),
                 blob: entry.blob,
             }),
             FileKind::Symlink => found.skipped.extend(symlink(&entry.path)),
@@ -142,15 +152,13 @@ fn committed(mirror: &Mirror, commit: CommitId) -> Result<Files, Error> {
             FileKind::Submodule => {}
         }
     }
+    found.skipped.extend(listed.unnameable.iter().map(|path| {
+        Diagnostic::warning(
+            path,
+            "a name that is not UTF-8 or that no file can have; not read",
+        )
+    }));
     found
-        .skipped
-        .extend(listed.unnameable.into_iter().map(|path| {
-            Diagnostic::warning(
-                path,
-                "a name that is not UTF-8 or that no file can have; not read",
-            )
-        }));
-    Ok(found)
 }
 
 /// A symlink matters only where a file of its name would be read.

@@ -44,6 +44,7 @@ mod scenario_sites;
 mod scenario_tags;
 mod set_files;
 mod shown;
+mod snapshot_memory;
 mod tidy;
 mod token_server;
 mod whole;
