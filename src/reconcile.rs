@@ -18,9 +18,11 @@ pub mod observe;
 pub mod plan;
 pub mod prepare;
 pub mod running;
+pub mod settled;
 pub mod snapshot;
 pub mod source;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,6 +36,7 @@ use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::plan::{Facts, Feed, Plan};
 use crate::reconcile::prepare::Preparation;
+use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
 use crate::registry::AccountId;
@@ -99,6 +102,7 @@ pub struct Reconciler {
     mirror: Arc<Mutex<Mirror>>,
     memory: Arc<Mutex<Memory>>,
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
+    settled: Option<Settled>,
     intervals: Intervals,
 }
 
@@ -112,7 +116,7 @@ pub struct Observation {
     /// What the registries said.
     pub facts: Facts,
     /// What should happen.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// The exact commits that would make it happen.
     pub preparation: Arc<Preparation>,
 }
@@ -194,6 +198,7 @@ impl Reconciler {
             mirror: start.mirror,
             memory: Arc::new(Mutex::new(Memory::of(start.cache))),
             snapshot: None,
+            settled: None,
         }
     }
 
@@ -317,23 +322,17 @@ impl Reconciler {
 
     /// The tag lists of all images that have sites.
     async fn list(&mut self, snapshot: &Snapshot, freshness: Freshness) -> Facts {
-        let with_sites: Vec<&App> = snapshot
-            .apps
+        let with_sites: BTreeSet<usize> = snapshot
+            .claims
+            .stages
             .iter()
-            .enumerate()
-            .filter(|(number, _)| {
-                snapshot
-                    .claims
-                    .stages
-                    .iter()
-                    .any(|(key, sites)| key.app == *number && !sites.is_empty())
-            })
-            .map(|(_, app)| app)
+            .filter(|(_, sites)| !sites.is_empty())
+            .map(|(key, _)| key.app)
             .collect();
         let feeds = with_sites
             .into_iter()
             .map(|app| {
-                let feed = self.feed_of(app);
+                let feed = self.feed_of(&snapshot.apps[app]);
                 let max_age = match freshness {
                     Freshness::Anew => Duration::ZERO,
                     Freshness::ByInterval => self.intervals.of(feed.1),
@@ -345,16 +344,26 @@ impl Reconciler {
     }
 
     /// Plans, reads what the plan still needs, and plans again until it needs no more.
-    async fn plan(&mut self, snapshot: &Snapshot, mut facts: Facts) -> (Facts, Plan) {
+    async fn plan(&mut self, snapshot: &Arc<Snapshot>, mut facts: Facts) -> (Facts, Arc<Plan>) {
+        let settled = self.settled.take();
+        if let Some(plan) = settled
+            .as_ref()
+            .and_then(|last| last.plan_for(snapshot, &facts))
+        {
+            self.settled = settled;
+            return (facts, plan);
+        }
+        let mut plan = self.plan_once(snapshot, &facts);
         for _ in 0..MAX_READINGS {
-            let plan = self.plan_once(snapshot, &facts);
             if plan.needs.is_empty() && plan.checks.is_empty() {
-                return (facts, plan);
+                break;
             }
             self.observer.resolve(&plan.needs, &mut facts).await;
             self.observer.check(&plan.checks, &mut facts).await;
+            plan = self.plan_once(snapshot, &facts);
         }
-        let plan = self.plan_once(snapshot, &facts);
+        let plan = Arc::new(plan);
+        self.settled = Settled::of(snapshot, &facts, &plan);
         (facts, plan)
     }
 
@@ -370,14 +379,14 @@ impl Reconciler {
 
     async fn prepare(
         &self,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         snapshot: &Arc<Snapshot>,
         head: CommitId,
     ) -> Result<Preparation, Error> {
         if plan.changes().next().is_none() {
             return Ok(Preparation::default());
         }
-        let plan = plan.clone();
+        let plan = Arc::clone(plan);
         let snapshot = Arc::clone(snapshot);
         self.with_mirror(move |mirror| prepare_from(Source::Commit(mirror, head), &plan, &snapshot))
             .await

@@ -108,8 +108,7 @@ fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
         return true;
     };
     let snapshot = std::sync::Arc::clone(&observation.snapshot);
-    observation
-        .plan
+    std::sync::Arc::make_mut(&mut observation.plan)
         .stages
         .retain(|stage| snapshot.apps[stage.key.app].name.as_str() == app);
     std::sync::Arc::make_mut(&mut observation.preparation)

@@ -93,9 +93,10 @@ impl Observer {
                 None => due.push(feed),
             }
         }
+        // `due` is sorted, as the map that it comes from is.
         let listings = &self.listings;
         self.running
-            .retain(|feed, _| listings.contains_key(feed) && !due.contains(feed));
+            .retain(|feed, _| listings.contains_key(feed) && due.binary_search(feed).is_err());
         let client = self.client.clone();
         let listed = all(due, move |(image, account)| {
             let client = client.clone();
@@ -107,7 +108,7 @@ impl Observer {
                 Ok(listing) => {
                     tell(&feed, &listing);
                     Listing::Complete {
-                        tags: listing.tags,
+                        tags: listing.tags.into(),
                         at: now,
                     }
                 }

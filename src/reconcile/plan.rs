@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -34,8 +35,8 @@ pub type Feed = (Image, AccountId);
 pub enum Listing {
     /// Every tag, as of a time.
     Complete {
-        /// The tags.
-        tags: Vec<Tag>,
+        /// The tags, shared by the passes that use this listing.
+        tags: Arc<[Tag]>,
         /// When they were listed.
         at: Timestamp,
     },
