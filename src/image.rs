@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The registry that a name without a registry component belongs to.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -93,7 +94,7 @@ impl fmt::Display for Image {
 
 /// A tag of an image, at most 128 characters of `[A-Za-z0-9_.-]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(String);
+pub struct Tag(Arc<str>);
 
 impl Tag {
     /// The tag as text.
@@ -112,7 +113,7 @@ impl FromStr for Tag {
             .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
         let rest = bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
         if first && rest && text.len() <= MAX_TAG {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(ParseError::Tag(shorten(text)))
         }

@@ -126,12 +126,15 @@ impl<'t, 'c> Ranking<'t, 'c> {
     }
 
     fn sort(&mut self) {
-        let current = self.running.map(|running| running.tag);
+        let running = self.running.map(|running| running.tag);
+        // What runs has a place, so the many tags without one need no look at it.
+        let is_current =
+            |judged: &Judged<'_>| judged.place.is_some() && Some(judged.tag) == running;
         self.judged.sort_unstable_by(|a, b| {
             let accepted_first = a.rejection.is_some().cmp(&b.rejection.is_some());
             accepted_first
                 .then_with(|| compare_places(b.place.as_ref(), a.place.as_ref()))
-                .then_with(|| (Some(b.tag) == current).cmp(&(Some(a.tag) == current)))
+                .then_with(|| is_current(b).cmp(&is_current(a)))
                 .then_with(|| b.tag.cmp(a.tag))
         });
     }
