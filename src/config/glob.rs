@@ -29,6 +29,10 @@ pub struct ImageGlob(String);
 #[derive(Debug, Clone, Default)]
 pub struct Globs {
     globs: Vec<String>,
+    /// Folders of which everything below is named, each with a final slash: the commonest globs, and
+    /// these are asked of every file of a repository.
+    folders: Vec<String>,
+    /// The other globs.
     set: GlobSet,
 }
 
@@ -81,21 +85,30 @@ impl Globs {
     }
 
     fn build(globs: Vec<String>) -> Result<Self, Mistake> {
+        let mut folders = Vec::new();
         let mut set = GlobSetBuilder::new();
-        for glob in &globs {
-            for text in expand(glob) {
-                set.add(compile(&text)?);
+        for text in globs.iter().flat_map(|glob| expand(glob)) {
+            match whole_folder(&text) {
+                Some(folder) => folders.push(folder.to_owned()),
+                None => drop(set.add(compile(&text)?)),
             }
         }
         let set = set
             .build()
             .map_err(|error| problem("these globs", &error))?;
-        Ok(Self { globs, set })
+        Ok(Self {
+            globs,
+            folders,
+            set,
+        })
     }
 
     /// Whether a path is among them.
     pub fn matches(&self, path: &str) -> bool {
-        self.set.is_match(path)
+        self.folders
+            .iter()
+            .any(|folder| path.starts_with(folder.as_str()))
+            || self.set.is_match(path)
     }
 
     /// The globs as written, the app's name filled in.
@@ -239,6 +252,14 @@ fn expand(glob: &str) -> Vec<String> {
         None if is_plain(glob) => vec![glob.to_owned(), format!("{glob}/**")],
         None => vec![glob.to_owned()],
     }
+}
+
+/// The folder, with its slash, of a glob that names everything below one folder; empty for all.
+fn whole_folder(glob: &str) -> Option<&str> {
+    let folder = glob.strip_suffix("**")?;
+    let whole = folder.is_empty() || folder.ends_with('/');
+    // A backslash takes the meaning from what follows it, which is the set's to know.
+    (whole && is_plain(folder) && !folder.contains('\\')).then_some(folder)
 }
 
 fn is_plain(text: &str) -> bool {

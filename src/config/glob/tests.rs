@@ -56,6 +56,31 @@ fn stars_stay_in_their_folder() {
 }
 
 #[test]
+fn a_whole_folder_is_what_its_glob_matches() {
+    let paths = [
+        "a", "a/", "a/b", "a/b/c", "ab", "ab/c", "A/b", "/a/b", "a//b", "a/.b", "b/a/c", ".",
+        "a\\b/c",
+    ];
+    for glob in ["**", "a/**", "a/b/**", "./**", "a.b/**", "a,b/**", "!a/**"] {
+        assert!(whole_folder(glob).is_some(), "{glob}");
+        let fast = Globs::build(vec![glob.to_owned()]).unwrap();
+        let compiled = compile(glob).unwrap().compile_matcher();
+        for path in paths {
+            assert_eq!(
+                fast.matches(path),
+                compiled.is_match(path),
+                "{glob} on {path}"
+            );
+        }
+    }
+    for glob in [
+        "a**", "a/*/**", "{a,b}/**", "a/**/b", "**/a/**", "[a]/**", "a\\b/**",
+    ] {
+        assert_eq!(whole_folder(glob), None, "{glob}");
+    }
+}
+
+#[test]
 fn exclusion_wins() {
     let paths = Paths::new(globs(&["apps/**"]), globs(&["apps/{app}/old", "**/*.json"]));
     for (path, matched) in [
