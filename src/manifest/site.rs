@@ -126,13 +126,18 @@ impl Site {
 
     /// The digest, if there is a valid one.
     pub fn digest(&self) -> Option<Digest> {
+        self.digest_text()?.parse().ok()
+    }
+
+    /// The digest as written, if there is one.
+    pub fn digest_text(&self) -> Option<&str> {
         let own = self.digest.as_ref().map(|field| field.text.as_str());
         let beside = [&self.whole, &self.tag]
             .into_iter()
             .flatten()
             .find_map(|field| field.text.split_once('@'))
             .map(|(_, digest)| digest);
-        own.filter(|text| !text.is_empty()).or(beside)?.parse().ok()
+        own.filter(|text| !text.is_empty()).or(beside)
     }
 
     /// The reference as the file spells it, as far as the site holds it.

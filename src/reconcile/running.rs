@@ -5,6 +5,7 @@
 //!
 //! Pure: sites in, a value out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::image::{Digest, Tag, Version};
@@ -85,6 +86,8 @@ impl Running {
         let mut versions: Vec<RunningVersion> = Vec::new();
         let mut unordered = Vec::new();
         let mut lone_digest = None;
+        // Most sites of a stage are written alike; each version is read once.
+        let mut read = BTreeSet::new();
         for (_, site) in sites {
             match part(site) {
                 // A name says nothing of what runs.
@@ -96,8 +99,13 @@ impl Running {
                 }
                 Part::Whole | Part::Tag => {}
             }
+            let written = (site.tag_text(), site.digest_text());
+            if read.contains(&written) {
+                continue;
+            }
             match site.tag() {
                 Some(tag) if policy::compare(policy, &tag, &tag).is_some() => {
+                    read.insert(written);
                     versions.push(RunningVersion {
                         tag,
                         digest: site.digest(),
