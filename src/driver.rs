@@ -128,7 +128,8 @@ fn mirror_of<'s>(
 pub fn keep(state: &State, reconciler: &Reconciler) {
     let name = reconciler.repository().name.as_str();
     let missing = reconciler.observer().missing();
-    let sites = snapshot::pack(&reconciler.cache());
+    let indexes = reconciler.cache();
+    let sites = snapshot::pack(&indexes);
     let kept = state
         .save(&format!("missing-{name}"), CACHE_VERSION, missing)
         .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));

@@ -8,7 +8,7 @@
 //! It refuses to be shared: the owner holds a lock file, and a second owner is told so.
 
 use std::fs::{File, TryLockError};
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -79,8 +79,9 @@ impl State {
     /// Reads the document `name`, if one of this `version` is there.
     pub fn load<T: DeserializeOwned>(&self, name: &str, version: u32) -> Option<T> {
         let path = self.path(name);
-        let file = File::open(&path).ok()?;
-        match serde_json::from_reader::<_, Document<T>>(BufReader::new(file)) {
+        // Whole, as parsing from a reader takes three times as long.
+        let bytes = std::fs::read(&path).ok()?;
+        match serde_json::from_slice::<Document<T>>(&bytes) {
             Ok(document) if document.version == version => Some(document.content),
             Ok(_) => None,
             Err(error) => {

@@ -307,28 +307,28 @@ fn indexed(manifests: Vec<(SourceFile, Format)>, cache: &mut IndexCache) -> Vec<
         .collect()
 }
 
-/// An index as it is kept on disk.
+/// An index as it is kept on disk; written from `&FileIndex`, read as `FileIndex`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Packed {
+pub struct Packed<T> {
     blob: BlobId,
     format: Format,
-    index: FileIndex,
+    index: T,
 }
 
 /// The indexes as they are kept on disk.
-pub fn pack(cache: &IndexCache) -> Vec<Packed> {
+pub fn pack(cache: &IndexCache) -> Vec<Packed<&FileIndex>> {
     cache
         .iter()
         .map(|((blob, format), index)| Packed {
             blob: *blob,
             format: *format,
-            index: FileIndex::clone(index),
+            index: index.as_ref(),
         })
         .collect()
 }
 
 /// The indexes from what was kept on disk.
-pub fn unpack(packed: Vec<Packed>) -> IndexCache {
+pub fn unpack(packed: Vec<Packed<FileIndex>>) -> IndexCache {
     packed
         .into_iter()
         .map(|packed| ((packed.blob, packed.format), Arc::new(packed.index)))
