@@ -154,7 +154,8 @@ impl fmt::Display for Reason {
             Self::NotAVersion(error) => error.fmt(f),
             Self::OtherParts { found, wanted } => write!(
                 f,
-                "has {found} of three version parts where the current tag has {wanted}"
+                "has {found} version part{} where the current tag has {wanted}",
+                if *found == 1 { "" } else { "s" }
             ),
             Self::OtherVariant { found, wanted } => other_variant(f, found, wanted),
             Self::OutOfRange { range } => write!(f, "is outside the range `{range}`"),

@@ -95,7 +95,7 @@ fn what_the_filters_leave_out_is_said() {
     loose.loose = Parts::Loose;
     assert_eq!(
         choose(&loose, "2", "1.26").verdicts[0].reason.to_string(),
-        "has 1 of three version parts where the current tag has 2"
+        "has 1 version part where the current tag has 2"
     );
 }
 
