@@ -24,7 +24,7 @@ pub fn unified(path: &str, before: &[u8], after: &[u8], color: bool) -> String {
         .header(&format!("a/{path}"), &format!("b/{path}"))
         .to_string();
     let mut text = String::with_capacity(plain.len());
-    for line in plain.lines() {
+    for line in plain.split_terminator('\n') {
         let style = match line.as_bytes() {
             [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => "1",
             [b'+', ..] => "32",
@@ -55,6 +55,12 @@ mod tests {
             "--- a/a.yaml\n+++ b/a.yaml\n@@ -1,2 +1,2 @@\n x: 1\n-image: a:1\n+image: a:2\n"
         );
         assert_eq!(unified("a.yaml", b"x", b"x", false), "");
+    }
+
+    #[test]
+    fn carriage_returns_stay() {
+        let text = unified("a", b"image: a:1\r\n", b"image: a:2\r\n", false);
+        assert!(text.ends_with("-image: a:1\r\n+image: a:2\r\n"), "{text:?}");
     }
 
     #[test]
