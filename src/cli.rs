@@ -59,10 +59,19 @@ pub enum Command {
     /// Prints every tag of an app with its verdict, and what each stage runs and waits for
     Explain(explain::Explain),
     /// Checks the configuration, the app files, and what they make of a working tree
+    ///
+    /// Reads the service's configuration if there is one (--config, else PATH/tagwright.yaml, else
+    /// ./tagwright.yaml), and the app files and manifests under PATH. Asks no registry. Exits with 2
+    /// on errors.
     Check(check::Check),
-    /// Tries a policy on tags from stdin, without any registry
+    /// Tries a policy on tags from stdin, one per line, without any registry
     Select(select::Select),
     /// Writes references to files in place, changing no other byte
+    ///
+    /// Every site of IMAGE gets exactly REFERENCE's tag and digest. A digest that REFERENCE lacks is
+    /// removed from the scalar; where it has a key of its own the site is refused. A site keeps its
+    /// spelling of the name unless REFERENCE names another image. Exits with 1 if anything was
+    /// refused; the rest is done.
     Set(set::Set),
     /// Lists every place where an image is written
     Images(images::Images),

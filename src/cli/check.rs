@@ -16,9 +16,6 @@ use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Source;
 
 /// Checks the configuration, the app files, and what they make of a working tree
-///
-/// Reads the service's configuration if there is one (--config, else PATH/tagwright.yaml, else
-/// ./tagwright.yaml), and the app files and manifests under PATH. Asks no registry.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The working tree of a config repo

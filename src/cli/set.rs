@@ -21,10 +21,6 @@ use crate::image::{Image, Reference};
 use crate::manifest::{self, Change, DigestRule, FileIndex, Marker, Site, Target};
 
 /// Writes references to files in place, changing no other byte
-///
-/// Every site of IMAGE gets exactly REFERENCE's tag and digest. A digest that REFERENCE lacks is
-/// removed from the scalar; where it has a key of its own the site is refused. A site keeps its
-/// spelling of the name unless REFERENCE names another image.
 #[derive(Debug, Args)]
 pub struct Set {
     /// Assignments such as ghcr.io/acme/shop=ghcr.io/acme/shop:2.0.0, and files or folders
