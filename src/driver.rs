@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::config::{Repository, Service};
 use crate::git::{self, Mirror, Remote};
-use crate::reconcile::observe::Observer;
+use crate::reconcile::observe::{Missing, Observer, Paused};
 use crate::reconcile::plan::Step;
-use crate::reconcile::snapshot;
+use crate::reconcile::snapshot::{self, IndexCache};
 use crate::reconcile::{
     Error as PassError, Freshness, Intervals, Pass, PassResult, Reconciler, Start,
 };
@@ -88,10 +88,13 @@ pub fn reconcilers(
             let missing = state
                 .load(&format!("missing-{name}"), CACHE_VERSION)
                 .unwrap_or_default();
+            let paused = state
+                .load(&format!("paused-{name}"), CACHE_VERSION)
+                .unwrap_or_default();
             Ok(Reconciler::new(Start {
                 repository: repository.clone(),
                 intervals: intervals.clone(),
-                observer: Observer::new(client.clone(), clock.clone(), missing),
+                observer: Observer::new(client.clone(), clock.clone(), missing).with_paused(paused),
                 mirror,
                 cache: state
                     .load(&format!("sites-{name}"), sites_version())
@@ -124,18 +127,41 @@ fn mirror_of<'s>(
     Ok(mirror)
 }
 
-/// Keeps for the next process what was learnt.
-pub fn keep(state: &State, reconciler: &Reconciler) {
-    let name = reconciler.repository().name.as_str();
-    let missing = reconciler.observer().missing();
-    let indexes = reconciler.cache();
-    let sites = snapshot::pack(&indexes);
-    let kept = state
-        .save(&format!("missing-{name}"), CACHE_VERSION, missing)
-        .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
-    if let Err(error) = kept {
-        tracing::warn!(repository = name, "the cache could not be kept: {error}");
+/// What a reconciler learnt, to be kept for the next process.
+struct Kept {
+    repository: String,
+    missing: Missing,
+    paused: Paused,
+    sites: IndexCache,
+}
+
+impl Kept {
+    fn of(reconciler: &Reconciler) -> Self {
+        Self {
+            repository: reconciler.repository().name.to_string(),
+            missing: reconciler.observer().missing().clone(),
+            paused: reconciler.observer().paused(),
+            sites: reconciler.cache(),
+        }
     }
+
+    /// Writes it; blocking, and long where there are many sites.
+    fn save(&self, state: &State) {
+        let name = &self.repository;
+        let sites = snapshot::pack(&self.sites);
+        let kept = state
+            .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)
+            .and_then(|()| state.save(&format!("paused-{name}"), CACHE_VERSION, &self.paused))
+            .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
+        if let Err(error) = kept {
+            tracing::warn!(repository = %name, "the cache could not be kept: {error}");
+        }
+    }
+}
+
+/// Keeps for the next process what was learnt. Blocking.
+pub fn keep(state: &State, reconciler: &Reconciler) {
+    Kept::of(reconciler).save(state);
 }
 
 /// Indexes are of use only to the indexer that made them.
@@ -209,8 +235,11 @@ impl Worker {
         self.keep().await;
     }
 
-    async fn keep(&mut self) {
-        keep(&self.state, &self.reconciler);
+    async fn keep(&self) {
+        let kept = Kept::of(&self.reconciler);
+        let state = Arc::clone(&self.state);
+        // What is lost if it fails is a cache.
+        let _ = tokio::task::spawn_blocking(move || kept.save(&state)).await;
     }
 
     async fn pass(&mut self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: one listing per (image, account) however many apps watch it, and a manifest is read only
 //! for a tag that the plan asked for. A listing that failed is a fact with its reason; it never passes
-//! for a short list.
+//! for a short list. A host that asked to be left alone is asked nothing.
 //!
 //! It decides nothing; the plan says what it needs.
 
@@ -16,16 +16,19 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::image::Tag;
+use crate::image::{Image, Tag};
 use crate::policy::ManifestFact;
 use crate::reconcile::plan::{Facts, Feed, Listing};
 use crate::registry::{self, Client, Resolved};
 
+mod pauses;
+
+pub use pauses::Paused;
+
+use pauses::Pauses;
+
 /// Listings and manifests asked for at once over all registries; the client bounds each host further.
 const AT_ONCE: usize = 64;
-
-/// Longest pause that a host can ask for: the longest window of the quotas that registries state.
-const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A listed tag whose manifest is missing is taken for gone after this long: registries that copy
 /// between regions list a tag before every region has its manifest.
@@ -40,7 +43,7 @@ pub struct Observer {
     /// What was read of tags that run, since the listing.
     running: Manifests,
     /// Hosts that asked not to be asked, and until when.
-    paused: BTreeMap<String, Timestamp>,
+    pauses: Arc<Pauses>,
     missing: Missing,
 }
 
@@ -59,8 +62,17 @@ impl Observer {
             clock,
             listings: BTreeMap::new(),
             running: BTreeMap::new(),
-            paused: BTreeMap::new(),
+            pauses: Arc::default(),
             missing,
+        }
+    }
+
+    /// The same, leaving the hosts alone that asked an earlier process for it.
+    #[must_use]
+    pub fn with_paused(self, paused: Paused) -> Self {
+        Self {
+            pauses: Arc::new(Pauses::new(paused)),
+            ..self
         }
     }
 
@@ -74,35 +86,35 @@ impl Observer {
         &self.missing
     }
 
+    /// What to keep for the next process: which hosts want to be left alone.
+    pub fn paused(&self) -> Paused {
+        self.pauses.paused()
+    }
+
     /// The listings of `feeds`, each asked for anew when older than its bound in `max_age`.
     pub async fn list(&mut self, feeds: BTreeMap<Feed, Duration>) -> Facts {
         let now = self.clock.now();
         self.listings.retain(|feed, _| feeds.contains_key(feed));
-        self.paused.retain(|_, until| *until > now);
-        let mut due = Vec::new();
-        for (feed, max_age) in feeds {
-            if self.is_fresh(&feed, max_age, now) {
-                continue;
-            }
-            match self.paused.get(feed.0.registry()) {
-                Some(until) => {
-                    let host = feed.0.registry();
-                    let why = format!("{host} asked to be left alone until {until}");
-                    self.listings.insert(feed, Listing::Failed(why));
-                }
-                None => due.push(feed),
-            }
-        }
-        // `due` is sorted, as the map that it comes from is.
+        // In order, as the map's keys are.
+        let due: Vec<Feed> = feeds
+            .into_iter()
+            .filter(|(feed, max_age)| !self.is_fresh(feed, *max_age, now))
+            .map(|(feed, _)| feed)
+            .collect();
         let listings = &self.listings;
         self.running
             .retain(|feed, _| listings.contains_key(feed) && due.binary_search(feed).is_err());
         let client = self.client.clone();
-        let listed = all(due, move |(image, account)| {
-            let client = client.clone();
-            async move { client.tags(&image, account).await }
-        })
-        .await;
+        let listed = self
+            .ask(
+                due,
+                |(image, _)| image,
+                move |(image, account)| {
+                    let client = client.clone();
+                    async move { client.tags(&image, account).await }
+                },
+            )
+            .await;
         for (feed, result) in listed {
             let listing = match result {
                 Ok(listing) => {
@@ -112,10 +124,7 @@ impl Observer {
                         at: now,
                     }
                 }
-                Err(error) => {
-                    self.heed(&feed, &error, now);
-                    Listing::Failed(words(&error))
-                }
+                Err(why) => Listing::Failed(why),
             };
             self.listings.insert(feed, listing);
         }
@@ -124,18 +133,6 @@ impl Observer {
             manifests: BTreeMap::new(),
             running: self.running.clone(),
         }
-    }
-
-    /// A host that says when to come back is not asked before then, for any image.
-    fn heed(&mut self, feed: &Feed, error: &registry::Error, now: Timestamp) {
-        let Some(wait) = error.retry_after() else {
-            return;
-        };
-        let wait = SignedDuration::try_from(wait.min(LONGEST_PAUSE)).unwrap_or_default();
-        let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        let host = feed.0.registry().to_owned();
-        let paused = self.paused.entry(host).or_insert(until);
-        *paused = until.max(*paused);
     }
 
     fn is_fresh(&self, feed: &Feed, max_age: Duration, now: Timestamp) -> bool {
@@ -166,14 +163,16 @@ impl Observer {
     async fn read(&mut self, needs: &[(Feed, Tag)]) -> Vec<(Feed, Tag, ManifestFact)> {
         let wanted: BTreeSet<(Feed, Tag)> = needs.iter().cloned().collect();
         let client = self.client.clone();
-        let resolved = all(
-            wanted.into_iter().collect(),
-            move |((image, account), tag)| {
-                let client = client.clone();
-                async move { client.resolve(&image, account, &tag).await }
-            },
-        )
-        .await;
+        let resolved = self
+            .ask(
+                wanted.into_iter().collect(),
+                |((image, _), _)| image,
+                move |((image, account), tag)| {
+                    let client = client.clone();
+                    async move { client.resolve(&image, account, &tag).await }
+                },
+            )
+            .await;
         let mut noted = Vec::with_capacity(resolved.len());
         for ((feed, tag), result) in resolved {
             let fact = match result {
@@ -182,26 +181,65 @@ impl Observer {
                     ManifestFact::Found(digest)
                 }
                 Ok(Resolved::Missing) => self.missing.note(&feed, &tag, self.clock.now()),
-                Err(error) => {
-                    self.heed(&feed, &error, self.clock.now());
-                    ManifestFact::Unreadable(words(&error))
-                }
+                Err(why) => ManifestFact::Unreadable(why),
             };
             noted.push((feed, tag, fact));
         }
         noted
     }
+
+    /// Runs `question` for every key, a bounded number at once, unless the host of its image wants to
+    /// be left alone; returns each key with its answer, or why there is none.
+    async fn ask<K, F, Fut, T>(
+        &self,
+        keys: Vec<K>,
+        image_of: impl Fn(&K) -> &Image,
+        question: F,
+    ) -> Vec<(K, Result<T, String>)>
+    where
+        K: Clone + Send + 'static,
+        F: Fn(K) -> Fut,
+        Fut: Future<Output = Result<T, registry::Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let gate = Arc::new(Semaphore::new(AT_ONCE));
+        let mut tasks = JoinSet::new();
+        for key in keys {
+            let answer = question(key.clone());
+            let host = image_of(&key).registry().to_owned();
+            let (gate, pauses) = (Arc::clone(&gate), Arc::clone(&self.pauses));
+            let clock = self.clock.clone();
+            tasks.spawn(async move {
+                // The semaphore is never closed, so waiting for it can't fail.
+                let _permit = gate.acquire_owned().await.ok();
+                // Only now: the host may have asked for a pause while this question waited.
+                if let Some(why) = pauses.reason(&host, clock.now()) {
+                    return (key, Err(why));
+                }
+                let answer = answer.await.map_err(|error| {
+                    if let Some(wait) = error.retry_after() {
+                        pauses.note(&host, wait, clock.now());
+                    }
+                    words(&error)
+                });
+                (key, answer)
+            });
+        }
+        tasks.join_all().await
+    }
 }
 
 impl Missing {
     fn note(&mut self, feed: &Feed, tag: &Tag, now: Timestamp) -> ManifestFact {
-        let since = *self
+        let since = self
             .0
             .entry(feed.0.to_string())
             .or_default()
             .entry(tag.to_string())
             .or_insert(now);
-        if now.duration_since(since) >= MISSING_FOR {
+        // A clock that was set back starts the wait anew, rather than making it endless.
+        *since = now.min(*since);
+        if now.duration_since(*since) >= MISSING_FOR {
             ManifestFact::Missing
         } else {
             ManifestFact::MissingOnce
@@ -216,28 +254,6 @@ impl Missing {
             }
         }
     }
-}
-
-/// Runs `ask` for every key, a bounded number at once, and returns each key with its answer.
-async fn all<K, F, Fut, T>(keys: Vec<K>, ask: F) -> Vec<(K, T)>
-where
-    K: Clone + Send + 'static,
-    F: Fn(K) -> Fut,
-    Fut: Future<Output = T> + Send + 'static,
-    T: Send + 'static,
-{
-    let gate = Arc::new(Semaphore::new(AT_ONCE));
-    let mut tasks = JoinSet::new();
-    for key in keys {
-        let answer = ask(key.clone());
-        let gate = Arc::clone(&gate);
-        tasks.spawn(async move {
-            // The semaphore is never closed, so waiting for it can't fail.
-            let _permit = gate.acquire_owned().await.ok();
-            (key, answer.await)
-        });
-    }
-    tasks.join_all().await
 }
 
 fn tell(feed: &Feed, listing: &registry::Listing) {
@@ -282,6 +298,8 @@ mod tests {
         assert_eq!(missing.note(&feed, &tag, at(0)), ManifestFact::MissingOnce);
         assert_eq!(missing.note(&feed, &tag, at(59)), ManifestFact::MissingOnce);
         assert_eq!(missing.note(&feed, &tag, at(60)), ManifestFact::Missing);
+        assert_eq!(missing.note(&feed, &tag, at(-9)), ManifestFact::MissingOnce);
+        assert_eq!(missing.note(&feed, &tag, at(51)), ManifestFact::Missing);
         missing.forget(&feed, &tag);
         assert_eq!(missing, Missing::default());
     }

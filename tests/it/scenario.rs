@@ -150,6 +150,16 @@ impl Scenario {
         Service::new(&self.registry, &self.repo, keys, &self.clock)
     }
 
+    /// The service ends and starts again, with what it kept.
+    pub fn restarts(&mut self) {
+        driver::keep(&self.service.state, &self.service.reconciler);
+        let keys = "policies: [policies/]";
+        let text = configuration(&self.registry.host(), &self.repo, keys);
+        let service = config::service("tagwright.yaml", &text).value.unwrap();
+        let mut made = driver::reconcilers(&service, &self.service.state, &self.clock).unwrap();
+        self.service.reconciler = made.remove(0);
+    }
+
     /// What a pass would do.
     pub fn observe(&mut self) -> Observation {
         let service = &mut self.service;
