@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::cli::output::{Exit, Output};
 use crate::cli::service;
@@ -50,13 +51,41 @@ pub async fn serve(
         Some(address) => Some(listen(address, &shared, &stop).await?),
         None => None,
     };
-    driver::run(reconcilers, Arc::new(state), clock, shared, on_pass, stop).await;
-    if let Some(server) = server {
-        server
-            .await
-            .context("the HTTP server ended unexpectedly")?
-            .context("the HTTP server failed")?;
+    let stopping = stop.clone();
+    let passes = driver::run(reconcilers, Arc::new(state), clock, shared, on_pass, stop);
+    match server {
+        Some(server) => alongside(passes, server, &stopping).await,
+        None => {
+            passes.await;
+            Ok(())
+        }
     }
+}
+
+/// Waits for the passes and the HTTP server. A server that ends without having been told to ends the
+/// service: one that nobody can ask whether it lives is worse than one that is restarted.
+async fn alongside(
+    passes: impl Future<Output = ()>,
+    mut server: JoinHandle<std::io::Result<()>>,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let mut passes = std::pin::pin!(passes);
+    let ended = tokio::select! {
+        () = &mut passes => server.await,
+        ended = &mut server => {
+            if *stopping.borrow() {
+                passes.await;
+            }
+            ended
+        }
+    };
+    ended
+        .context("the HTTP server ended unexpectedly")?
+        .context("the HTTP server failed")?;
+    anyhow::ensure!(
+        *stopping.borrow(),
+        "the HTTP server ended without being told to"
+    );
     Ok(())
 }
 
@@ -64,7 +93,7 @@ async fn listen(
     address: std::net::SocketAddr,
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
-) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
+) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
     let listener = server::bind(address)
         .await
         .with_context(|| format!("{address} (server.listen) can't be listened on"))?;
@@ -107,4 +136,29 @@ pub fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
         }
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_ends_by_itself_ends_the_service() {
+        let (_switch, stopping) = watch::channel(false);
+        let server = tokio::spawn(async { Ok(()) });
+        let ended = alongside(std::future::pending(), server, &stopping).await;
+        assert!(ended.unwrap_err().to_string().contains("HTTP server"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_stopped_lets_the_passes_end() {
+        let (_switch, stopping) = watch::channel(true);
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let server = tokio::spawn(async move {
+            let _ = end.send(());
+            Ok(())
+        });
+        let passes = async { ended.await.unwrap() };
+        alongside(passes, server, &stopping).await.unwrap();
+    }
 }
