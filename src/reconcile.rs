@@ -362,6 +362,7 @@ impl Reconciler {
             self.observer.check(&plan.checks, &mut facts).await;
             plan = self.plan_once(snapshot, &facts);
         }
+        plan.give_up(MAX_READINGS);
         let plan = Arc::new(plan);
         self.settled = Settled::of(snapshot, &facts, &plan);
         (facts, plan)

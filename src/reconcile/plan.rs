@@ -76,6 +76,21 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Blocks the stages for which something was still to be read when reading was given up, after
+    /// `readings` tags.
+    pub fn give_up(&mut self, readings: u32) {
+        for stage in &mut self.stages {
+            if matches!(stage.step, Step::Undecided) {
+                stage.step = Step::Blocked(Blocked::Unreadable(format!(
+                    "the registry lists {readings} tags in a row without their manifests; leave \
+                     them out with `ignore`, or delete them there"
+                )));
+            }
+        }
+    }
+}
+
 /// What happens to one stage.
 #[derive(Debug, Clone)]
 pub struct StagePlan {

@@ -116,6 +116,21 @@ fn a_stage_moves_to_the_highest_tag_once_its_manifest_is_known() {
 }
 
 #[test]
+fn a_stage_that_stays_undecided_is_told() {
+    let world = World::new("", &[&site("1.0.0")]).tags(&["1.0.0", "1.1.0"]);
+    let mut plan = world.plan();
+    plan.give_up(32);
+    let Step::Blocked(blocked) = &plan.stages[0].step else {
+        panic!("{plan:?}");
+    };
+    assert!(blocked.is_failure());
+    assert!(
+        blocked.to_string().contains("32 tags in a row"),
+        "{blocked}"
+    );
+}
+
+#[test]
 fn what_is_right_already_stays_and_asks_for_nothing() {
     let world = World::new("", &[&site("1.2.0")]).tags(&["1.0.0", "1.2.0"]);
     assert_eq!(world.step(), "up to date");
