@@ -171,12 +171,13 @@ fn mode_of(tree: &Tree<'_>, path: &Path) -> Result<Option<i32>, Error> {
     }
 }
 
-/// Whether a file or folder can have this name: Git itself refuses to check others out (`git help
-/// config`, core.protectHFS and NTFS aside).
+/// Whether a file or folder may have this name: Git itself refuses to check others out (`git help
+/// config`, core.protectHFS and NTFS aside), and one with control characters could take over a
+/// terminal that it is printed to.
 pub(super) fn is_name(part: &str) -> bool {
     !matches!(part, "" | "." | "..")
         && !part.eq_ignore_ascii_case(".git")
-        && !part.contains(['\0', '/'])
+        && !part.contains(|c: char| c == '/' || c.is_control())
 }
 
 fn check_path(path: &str) -> Result<(), Error> {

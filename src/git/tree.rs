@@ -54,7 +54,8 @@ pub struct FileEntry {
 pub struct Files {
     /// In bytewise order of their paths.
     pub files: Vec<FileEntry>,
-    /// Entries whose path is not UTF-8, too long, or not a path (`..`, `.git`); printable, not exact.
+    /// Entries whose path is not UTF-8, too long, has control characters, or is not a path (`..`,
+    /// `.git`); printable, not exact.
     pub unnameable: Vec<String>,
 }
 

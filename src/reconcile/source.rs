@@ -152,13 +152,15 @@ fn committed(listed: &git::Files) -> Files {
             FileKind::Submodule => {}
         }
     }
-    found.skipped.extend(listed.unnameable.iter().map(|path| {
-        Diagnostic::warning(
-            path,
-            "a name that is not UTF-8 or that no file can have; not read",
-        )
-    }));
+    let unnameable = listed.unnameable.iter().map(|path| unnameable(path));
+    found.skipped.extend(unnameable);
     found
+}
+
+/// `path` is printable.
+fn unnameable(path: &str) -> Diagnostic {
+    let message = "a name that is not UTF-8, has control characters, or is no file's; not read";
+    Diagnostic::warning(path, message)
 }
 
 /// A symlink matters only where a file of its name would be read.
@@ -185,11 +187,8 @@ fn folder(root: &Path) -> Result<Files, Error> {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
             let Some(relative) = relative(root, &path) else {
-                let shown = path.display().to_string();
-                found.skipped.push(Diagnostic::warning(
-                    shown,
-                    "a name that isn't UTF-8; not read",
-                ));
+                let shown = path.to_string_lossy().escape_debug().to_string();
+                found.skipped.push(unnameable(&shown));
                 continue;
             };
             let kind = entry.file_type().map_err(failed)?;
@@ -225,7 +224,7 @@ fn relative(root: &Path, path: &Path) -> Option<String> {
         .components()
         .map(|part| part.as_os_str().to_str())
         .collect();
-    Some(parts?.join("/"))
+    Some(parts?.join("/")).filter(|path| !path.contains(char::is_control))
 }
 
 fn read_file(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Error> {

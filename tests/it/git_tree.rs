@@ -206,6 +206,7 @@ fn names_that_lead_astray_are_told_and_not_followed() {
         ("40000", ".GIT", folder),
         ("40000", "a", folder),
         ("100644", "b/c", file),
+        ("100644", "c\u{1b}[31m", file),
         ("100644", "z", file),
     ] {
         tree.extend_from_slice(format!("{mode} {name}\0").as_bytes());
@@ -220,7 +221,7 @@ fn names_that_lead_astray_are_told_and_not_followed() {
     let files = mirror.files(tip).unwrap();
     let paths: Vec<_> = files.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["a/b", "z"]);
-    assert_eq!(files.unnameable, [".", "..", ".GIT", "b/c"]);
+    assert_eq!(files.unnameable, [".", "..", ".GIT", "b/c", "c\\x1b[31m"]);
     let new = made(&mut mirror, tip, &[("z", "2\n")], "m");
     assert_eq!(mirror.push("main", tip, new).unwrap(), PushOutcome::Pushed);
     assert_eq!(mirror.files(new).unwrap().unnameable, files.unnameable);
