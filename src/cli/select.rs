@@ -77,10 +77,6 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
     for lint in range.lints() {
         output.note(format!("warning: {lint}"));
     }
-    let Order::Semver(range) = &policy.order;
-    for lint in range.lints() {
-        output.note(format!("warning: {lint}"));
-    }
     let (tags, strangers) = read_tags()?;
     let current = arguments
         .current
