@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::image::{Digest, Image, Reference, Tag};
-use crate::manifest::{self, Change, DigestRule, Field, FileIndex, Format, Site, Target};
+use crate::manifest::{self, Change, Dialect, DigestRule, Field, FileIndex, Format, Site, Target};
 use crate::policy::{self, Current, Manifests, Order, Outcome, Policy, Verdict, select};
 use crate::registry::{challenge as challenges, link as links};
 
@@ -123,7 +123,14 @@ pub fn yaml(data: &[u8]) {
         (DigestRule::Exact, None),
         (DigestRule::WhereHeld, Some(&digest)),
     ];
-    for format in [Format::Yaml, Format::Kustomization, Format::Json] {
+    for format in [
+        Format::Yaml,
+        Format::Kustomization,
+        Format::Json,
+        Format::Text(Dialect::Any),
+        Format::Text(Dialect::Docker),
+        Format::Text(Dialect::Code),
+    ] {
         let index = manifest::index(format, data);
         for (rule, digest) in rules {
             let target = Target {

@@ -12,24 +12,33 @@
 //! Both are pure functions, total over any bytes: no I/O, no panic, and work bounded by
 //! [`MAX_BYTES`]. Nothing here knows apps, stages or policies, or adds a missing key.
 
+mod argocd;
+mod around;
 mod attach;
 mod compose;
 mod draft;
 mod edit;
+mod find;
+mod helm;
 mod kubernetes;
 mod kustomize;
 mod marked;
 mod marker;
+mod nested;
+mod owner;
 mod refusal;
+mod screen;
 mod site;
+mod split;
+mod text;
+mod together;
 mod value;
 mod verify;
 mod yaml;
 
 pub use refusal::Refusal;
 pub use site::{Field, FileIndex, Marker, Note, Part, Problem, Site, SiteKind, Style};
-
-use std::collections::HashSet;
+pub use text::Dialect;
 
 use yaml::Tree;
 
@@ -40,7 +49,7 @@ use crate::image::{Digest, Tag};
 
 /// Version of what [`index`] finds. Raise it with every change of result, so that kept indexes are
 /// made anew.
-pub const INDEXER_VERSION: u32 = 1;
+pub const INDEXER_VERSION: u32 = 2;
 
 /// Largest file that is read for sites, in bytes. The largest manifests in use, bundles of custom
 /// resource definitions, are a few megabytes.
@@ -56,9 +65,27 @@ pub enum Format {
     Kustomization,
     /// JSON: read as YAML, of which it is a part; written with double quotes only.
     Json,
+    /// Any other text: only marked values are read.
+    Text(Dialect),
 }
 
-/// The format of the file at `path`, or `None` where sites aren't looked for.
+impl Format {
+    /// Largest file of this format that is read for sites, in bytes.
+    pub fn max_bytes(self) -> usize {
+        match self {
+            Self::Yaml | Self::Kustomization | Self::Json => MAX_BYTES,
+            Self::Text(_) => text::MAX_BYTES,
+        }
+    }
+
+    /// Whether files of this format hold sites without markers, so that one that can't be read is
+    /// worth telling.
+    pub fn is_detected(self) -> bool {
+        !matches!(self, Self::Text(_))
+    }
+}
+
+/// The format of the file at `path`, or `None` where sites aren't looked for: in prose and patches.
 ///
 /// Names of Kustomize's files are those of its documentation: `kustomization.yaml`,
 /// `kustomization.yml` and `Kustomization`.
@@ -70,25 +97,28 @@ pub fn format_of(path: &str) -> Option<Format> {
         }
         _ => {}
     }
-    let (_, extension) = name.rsplit_once('.')?;
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml") {
         Some(Format::Yaml)
     } else if extension.eq_ignore_ascii_case("json") {
         Some(Format::Json)
     } else {
-        None
+        Dialect::of(name).map(Format::Text)
     }
 }
 
 /// Every site of a file, in the order of the text.
+///
+/// Where a file isn't what its name says, such as a template of YAML, only its marked values are
+/// read, by the rules for texts, and the problem is stated beside them.
 pub fn index(format: Format, bytes: &[u8]) -> FileIndex {
+    if let Format::Text(dialect) = format {
+        return text::index(dialect, bytes);
+    }
     match read(bytes) {
         Ok(None) => FileIndex::default(),
-        Ok(Some(tree)) => find(format, &tree),
-        Err(problem) => FileIndex {
-            problem: Some(problem),
-            ..FileIndex::default()
-        },
+        Ok(Some(tree)) => find::find(format, &tree),
+        Err(problem) => text::index_instead(format, bytes, problem),
     }
 }
 
@@ -98,21 +128,16 @@ fn read(bytes: &[u8]) -> Result<Option<Tree<'_>>, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(at(1, "the file is not UTF-8 but UTF-16".to_owned()));
     }
-    let comments = has(bytes, marker::OWN_NEEDLE) || has(bytes, marker::FLUX_NEEDLE);
-    if !comments && !has_image_key(bytes) {
+    if !screen::passes(bytes) {
         return Ok(None);
     }
     if bytes.len() > MAX_BYTES {
         return Err(too_large());
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let lines = memchr::memchr_iter(b'\n', before).count() + 1;
-        let line = u32::try_from(lines).unwrap_or(u32::MAX);
-        at(line, "the file is not UTF-8".to_owned())
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error))?;
+    let comments = screen::has_markers(bytes);
     let tree = yaml::parse(text, comments).map_err(|mut problem| {
-        if has(bytes, "{{") {
+        if text.contains("{{") {
             problem.reason.push_str(" (the file looks like a template)");
         }
         problem
@@ -120,10 +145,11 @@ fn read(bytes: &[u8]) -> Result<Option<Tree<'_>>, Problem> {
     Ok(Some(tree))
 }
 
-/// The index of a file that is too large to be read, for callers that didn't read it.
-pub fn index_of_too_large() -> FileIndex {
+/// The index of a file that is too large to be read, for callers that didn't read it. In a text that
+/// large nothing is looked for.
+pub fn index_of_too_large(format: Format) -> FileIndex {
     FileIndex {
-        problem: Some(too_large()),
+        problem: format.is_detected().then(too_large),
         ..FileIndex::default()
     }
 }
@@ -135,55 +161,16 @@ fn at(line: u32, reason: String) -> Problem {
     }
 }
 
+fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Problem {
+    let before = &bytes[..error.valid_up_to()];
+    let lines = memchr::memchr_iter(b'\n', before).count() + 1;
+    let line = u32::try_from(lines).unwrap_or(u32::MAX);
+    at(line, "the file is not UTF-8".to_owned())
+}
+
 fn too_large() -> Problem {
     let limit = MAX_BYTES >> 20;
     at(1, format!("the file is larger than {limit} MiB"))
-}
-
-fn has(bytes: &[u8], needle: &str) -> bool {
-    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
-}
-
-/// Whether `image` or `images` is there in the place of a key, so that `imagePullPolicy` alone
-/// doesn't make a file worth parsing.
-fn has_image_key(bytes: &[u8]) -> bool {
-    const KEY: &[u8] = b"image";
-    memchr::memmem::find_iter(bytes, KEY).any(|at| {
-        let rest = &bytes[at + KEY.len()..];
-        let rest = rest.strip_prefix(b"s").unwrap_or(rest);
-        let rest = match rest.first() {
-            Some(b'"' | b'\'') => &rest[1..],
-            _ => rest,
-        };
-        rest.trim_ascii_start().first() == Some(&b':')
-    })
-}
-
-fn find(format: Format, tree: &Tree<'_>) -> FileIndex {
-    let marks = attach::attach(tree);
-    let mut drafts = kustomize::sites(tree, format, &marks);
-    drafts.extend(kubernetes::sites(tree, format, &marks));
-    let taken: HashSet<yaml::Id> = drafts
-        .iter()
-        .flat_map(|draft| draft.taken())
-        .copied()
-        .collect();
-    drafts.extend(marked::sites(tree, format, &marks, &|id| {
-        taken.contains(&id)
-    }));
-
-    let mut around = draft::Surroundings::new(tree);
-    let mut sites: Vec<Site> = drafts
-        .into_iter()
-        .map(|draft| draft.finish(&mut around, &marks))
-        .collect();
-    sites.sort_by_key(|site| site.position);
-    FileIndex {
-        sites,
-        problem: None,
-        ignored: marks.file_ignored,
-        notes: marks.notes,
-    }
 }
 
 /// What is to be written at a site.

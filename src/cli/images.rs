@@ -92,7 +92,14 @@ impl Looked {
             Diagnostic::warning(file.shown(), &note.reason).at_position(&text, note.position)
         });
         let problem = index.problem.iter().map(|problem| {
-            Diagnostic::error(file.shown(), &problem.reason).at_position(&text, problem.position)
+            let reason = &problem.reason;
+            let diagnostic = if index.sites.is_empty() {
+                Diagnostic::error(file.shown(), reason)
+            } else {
+                let partly = format!("only its marked values are listed: {reason}");
+                Diagnostic::warning(file.shown(), partly)
+            };
+            diagnostic.at_position(&text, problem.position)
         });
         Self {
             places: places.collect(),

@@ -252,7 +252,8 @@ fn changes<'a>(index: &FileIndex, assignments: &'a [Assignment]) -> Vec<Change<'
         .collect()
 }
 
-/// A file that can't be parsed counts as refused if it holds the name of an image that is to be set.
+/// A file that can't be parsed counts as refused if it holds the name of an image that is to be set,
+/// other than where a marker made it a site.
 fn unreadable(
     file: &Found,
     bytes: &[u8],
@@ -260,12 +261,16 @@ fn unreadable(
     assignments: &[Assignment],
 ) -> Option<RefusedSite> {
     let problem = index.problem.as_ref()?;
+    let unread = index.unread(bytes);
     let concerned = assignments.iter().any(|assignment| {
         let needle = match &assignment.selector {
             Selector::Image(image) => image.repository().trim_start_matches("library/"),
+            // Its markers were read if there are sites.
+            Selector::App(_) | Selector::Flux { .. } if !index.sites.is_empty() => return false,
             Selector::App(name) | Selector::Flux { name, .. } => name,
         };
-        memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+        let finder = memchr::memmem::Finder::new(needle);
+        unread.iter().any(|rest| finder.find(rest).is_some())
     });
     concerned.then(|| {
         let text = String::from_utf8_lossy(bytes);

@@ -49,8 +49,12 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
                 path.display()
             );
         } else {
-            let format = manifest::format_of(&path.to_string_lossy())
-                .with_context(|| format!("{} is neither YAML nor JSON", path.display()))?;
+            let format = manifest::format_of(&path.to_string_lossy()).with_context(|| {
+                format!(
+                    "{} is prose or a patch, in which no site is looked for",
+                    path.display()
+                )
+            })?;
             found.push(Found {
                 path: path.clone(),
                 format,
@@ -137,7 +141,8 @@ fn chunk_of<T>(
         progress.inc(1);
         let bytes = read(file);
         let text = bytes.as_ref().ok().map(|bytes| std::str::from_utf8(bytes));
-        let is_app = text.is_some_and(|text| text.is_ok_and(config::looks_like_app_file));
+        let is_app = file.format.is_detected()
+            && text.is_some_and(|text| text.is_ok_and(config::looks_like_app_file));
         if !is_app {
             results.push(work(file, bytes));
         }
@@ -149,7 +154,7 @@ fn chunk_of<T>(
 fn read(file: &Found) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(&file.path)?
-        .take(manifest::MAX_BYTES as u64 + 1)
+        .take(file.format.max_bytes() as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -8,7 +8,7 @@
 //! Invariant: a marker belongs to one value or gets a note. Work per comment is bounded by
 //! [`MAX_LINE_NODES`], whatever the line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::marker::{self, Says};
 use super::yaml::{Comment, Content, Id, Role, Tree};
@@ -21,7 +21,7 @@ use crate::image::{Digest, Image, Reference, Tag};
 const MAX_LINE_NODES: usize = 512;
 
 /// Most notes kept of one file: enough to see what is wrong, few enough to keep.
-const MAX_NOTES: usize = 100;
+pub(super) const MAX_NOTES: usize = 100;
 
 /// What the comments of a file say about its values.
 #[derive(Debug, Default)]
@@ -47,6 +47,12 @@ impl Marks {
     /// The marker of a value.
     pub(super) fn of(&self, id: Id) -> Option<&Mark> {
         self.markers.get(&id)
+    }
+
+    /// Whether the marker of a value, if it has one, asks for the digest.
+    pub(super) fn asks_for_digest(&self, id: Option<Id>) -> bool {
+        id.and_then(|id| self.of(id))
+            .is_some_and(|mark| mark.marker.part() == Part::Digest)
     }
 
     /// All values with a marker, in the order of the text.
@@ -87,9 +93,6 @@ pub(super) fn attach(tree: &Tree<'_>) -> Marks {
             },
         }
     }
-    if flux {
-        note_buried(tree, &mut marks);
-    }
     marks
 }
 
@@ -116,11 +119,17 @@ impl Marks {
     }
 }
 
-/// Markers inside a text value look as if they worked.
-fn note_buried(tree: &Tree<'_>, marks: &mut Marks) {
-    for node in &tree.nodes {
-        if let Content::Scalar(text, _) = &node.content
+/// Markers inside a text value look as if they worked; in literal blocks, and in those that are
+/// `read`, they do.
+pub(super) fn note_buried(tree: &Tree<'_>, marks: &mut Marks, read: &HashSet<Id>) {
+    if memchr::memmem::find(tree.text.as_bytes(), marker::FLUX_NEEDLE.as_bytes()).is_none() {
+        return;
+    }
+    for (id, node) in (0..).zip(&tree.nodes) {
+        if let Content::Scalar(text, style) = &node.content
+            && *style != granit_parser::ScalarStyle::Literal
             && text.contains('\n')
+            && !read.contains(&id)
             && text.contains(marker::FLUX_NEEDLE)
             && marks.notes.len() < MAX_NOTES
         {
@@ -154,7 +163,10 @@ fn find(tree: &Tree<'_>, comment: &Comment, part: Part) -> Result<Id, &'static s
     let adjacent = tree.text.as_bytes()[comment.end as usize..between]
         .iter()
         .all(u8::is_ascii_whitespace);
-    if adjacent && after < tree.nodes.len() && tree.is_leaf(next) && begins_on(tree, next, comment)
+    if adjacent
+        && after < tree.nodes.len()
+        && is_value(tree, next)
+        && begins_on(tree, next, comment)
     {
         return Ok(next);
     }
@@ -186,7 +198,7 @@ fn leaves_before(tree: &Tree<'_>, after: usize, line: u32) -> Vec<Id> {
     for index in (0..after).rev().take(MAX_LINE_NODES) {
         let node = &tree.nodes[index];
         let id = u32::try_from(index).unwrap_or(u32::MAX);
-        if node.end_line == line && tree.is_leaf(id) && !is_block(&node.content) {
+        if node.end_line == line && is_value(tree, id) && !is_block(&node.content) {
             leaves.push(id);
         }
         if node.position.line < line {
@@ -194,6 +206,11 @@ fn leaves_before(tree: &Tree<'_>, after: usize, line: u32) -> Vec<Id> {
         }
     }
     leaves
+}
+
+/// Whether a node is something a marker can be on: not an alias of a collection, for one.
+fn is_value(tree: &Tree<'_>, id: Id) -> bool {
+    tree.is_leaf(id) && tree.scalar(id).is_some()
 }
 
 fn is_block(content: &Content<'_>) -> bool {
@@ -214,7 +231,7 @@ fn leaves_from(tree: &Tree<'_>, after: usize, line: u32) -> Vec<Id> {
         if first > line {
             break;
         }
-        if first == line && tree.is_leaf(id) {
+        if first == line && is_value(tree, id) {
             leaves.push(id);
         }
     }

@@ -7,7 +7,7 @@
 use super::site::split_name;
 use super::value::plain_or_quoted;
 use super::{DigestRule, Field, Part, Refusal, Site, SiteKind, Target};
-use crate::image::Image;
+use crate::image::{DOCKER_HUB, Image};
 
 /// The new value of a scalar of a site.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,11 +24,13 @@ pub(super) fn compose<'s>(site: &'s Site, target: &Target<'_>) -> Result<Vec<Put
     if site.ignored {
         return Err(Refusal::Ignored);
     }
-    let rename = rename(site, target)?;
+    let renamed = rename(site, target)?;
+    let rename = renamed.as_ref().map(|renamed| renamed.name.as_str());
     let mut puts = match &site.whole {
         Some(whole) => vec![put(whole, whole_text(site, whole, target, rename)?)],
         None => parts(site, target, rename)?,
     };
+    puts.extend(renamed.and_then(|renamed| renamed.registry));
     puts.retain(|put| put.field.text != put.text);
     Ok(puts)
 }
@@ -37,15 +39,62 @@ fn put(field: &Field, text: String) -> Put<'_> {
     Put { field, text }
 }
 
+/// Another image's name, as the scalars of a site hold it.
+struct Renamed<'s> {
+    /// What the name's own scalar is to say.
+    name: String,
+    /// What the registry's is to say, if there is one and it changes.
+    registry: Option<Put<'s>>,
+}
+
 /// The name to write, if the site's is another image's.
-fn rename<'t>(site: &Site, target: &Target<'t>) -> Result<Option<&'t str>, Refusal> {
+fn rename<'s>(site: &'s Site, target: &Target<'_>) -> Result<Option<Renamed<'s>>, Refusal> {
     let Some(name) = target.rename else {
         return Ok(None);
     };
     let image: Image = name.parse().map_err(|_| Refusal::BadName {
         name: name.to_owned(),
     })?;
-    Ok((site.image() != Some(&image)).then_some(name))
+    if site.image() == Some(&image) {
+        return Ok(None);
+    }
+    if let Some(refusal) = &site.name_refusal {
+        return Err(refusal.clone());
+    }
+    // An empty registry is none, and then the name holds it.
+    let registry = site
+        .registry
+        .as_ref()
+        .filter(|field| !field.text.is_empty());
+    Ok(Some(match registry {
+        Some(field) => divide(field, name, &image),
+        None => Renamed {
+            name: name.to_owned(),
+            registry: None,
+        },
+    }))
+}
+
+/// Divides a name into what the scalar `registry` is to say and the rest.
+fn divide<'s>(registry: &'s Field, name: &str, image: &Image) -> Renamed<'s> {
+    let held = registry.text.trim_end_matches('/');
+    let below = name.strip_prefix(held);
+    if let Some(rest) = below.and_then(|rest| rest.strip_prefix('/')) {
+        return Renamed {
+            name: rest.to_owned(),
+            registry: None,
+        };
+    }
+    let slash = &registry.text[held.len()..];
+    // A name without a host belongs to Docker Hub.
+    let (host, rest) = match name.split_once('/') {
+        Some((host, rest)) if image.registry() != DOCKER_HUB || host.contains('.') => (host, rest),
+        _ => (DOCKER_HUB, name),
+    };
+    Renamed {
+        name: rest.to_owned(),
+        registry: Some(put(registry, format!("{host}{slash}"))),
+    }
 }
 
 fn whole_text(
@@ -165,12 +214,11 @@ fn where_held<'s>(
 ) -> Result<(), Refusal> {
     let now = Now::of(site);
     let kustomize = site.kind == SiteKind::Kustomize;
-    // A marker for the digest asks for one even where none is yet.
-    let asked = site.kind == SiteKind::Marker && site.digest.is_some();
+    let asked = site.wants_digest && target.digest.is_some();
     let own = site
         .digest
         .as_ref()
-        .filter(|field| !field.text.is_empty() || asked && target.digest.is_some());
+        .filter(|field| !field.text.is_empty() || asked);
     let inline = site.tag.as_ref().is_some_and(|tag| tag.text.contains('@'));
     let wordless = target.tag.is_none() && target.digest.is_some();
     if wordless && own.is_none() && !inline && (site.tag.is_some() || kustomize) {
@@ -208,6 +256,10 @@ fn exact<'s>(site: &'s Site, target: &Target<'_>, puts: &mut Vec<Put<'s>>) -> Re
             return Err(Refusal::OwnKey { part: Part::Tag });
         }
         (None, Some(tag)) if kustomize => return Err(missing("newTag", tag.as_str())),
+        (None, Some(tag)) if site.kind == SiteKind::Helm => {
+            return Err(missing("tag", tag.as_str()));
+        }
+        (None, Some(tag)) if site.kind == SiteKind::Argocd => return Err(parameter(tag.as_str())),
         (_, None) if kustomize && let Some(digest) = inline => {
             return Err(missing("digest", digest));
         }
@@ -228,6 +280,13 @@ fn tag_text(tag: &str, digest: Option<&str>) -> String {
     match digest {
         Some(digest) => format!("{tag}@{digest}"),
         None => tag.to_owned(),
+    }
+}
+
+fn parameter(tag: &str) -> Refusal {
+    Refusal::MissingKey {
+        key: "parameter for the tag".to_owned(),
+        line: format!("- {{name: PREFIX.tag, value: \"{tag}\"}}"),
     }
 }
 

@@ -3,11 +3,13 @@
 //! Invariant: the result differs from the original only in the spans of the edits that are returned,
 //! and `verify` has seen that it reads as intended. A change that is refused leaves its site as it is.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::compose::{Put, compose};
+use super::find::find;
 use super::{Change, Edit, Field, FileIndex, Format, Refusal, Refused, Rewritten, Site};
-use super::{find, read, value, verify};
+use super::{read, together, value, verify};
 use crate::diag::Position;
 
 /// A scalar that is to be changed.
@@ -32,19 +34,28 @@ pub(super) fn rewrite(
         edits: Vec::new(),
         refused: Vec::new(),
     };
-    let tree = match read(bytes) {
-        Ok(Some(tree)) => tree,
-        _ => return refuse_all(rewritten, index, changes, &Refusal::Stale),
+    let tree = match format {
+        Format::Text(_) => None,
+        _ => read(bytes).ok().flatten(),
     };
-    if find(format, &tree) != *index {
+    let same = match &tree {
+        Some(tree) => find(format, tree) == *index,
+        None => super::index(format, bytes) == *index,
+    };
+    let text = std::str::from_utf8(bytes);
+    let (true, Ok(text)) = (same, text) else {
         return refuse_all(rewritten, index, changes, &Refusal::Stale);
-    }
+    };
     let splices = plan(index, changes, &mut rewritten.refused);
     if splices.is_empty() {
         return rewritten;
     }
-    let spliced = splice(tree.text, splices.values());
-    if let Err(found) = verify::verify(format, &tree, index, &splices, &spliced) {
+    let spliced = splice(text, splices.values());
+    let verified = match &tree {
+        Some(tree) => verify::verify(format, tree, index, &splices, &spliced),
+        None => verify::verify_text(format, text, index, &splices, &spliced),
+    };
+    if let Err(found) = verified {
         let reason = Refusal::Unverified { found };
         return refuse_all(rewritten, index, changes, &reason);
     }
@@ -59,23 +70,31 @@ fn plan<'s>(
     changes: &[Change<'_>],
     refused: &mut Vec<Refused>,
 ) -> BTreeMap<u32, Splice<'s>> {
-    let mut splices: BTreeMap<u32, Splice<'s>> = BTreeMap::new();
-    let mut wanted: BTreeMap<usize, &Change<'_>> = BTreeMap::new();
+    let mut wanted: HashMap<usize, &Change<'_>> = HashMap::new();
+    let mut outcomes = BTreeMap::new();
     for change in changes {
-        let Some(site) = index.sites.get(change.site) else {
-            refused.push(refusal(index, change.site, Refusal::Stale));
-            continue;
-        };
-        let earlier = wanted.entry(change.site).or_insert(change);
-        let made = if earlier.target == change.target {
-            splices_of(site, change)
-        } else {
-            Err(Refusal::Conflict)
-        };
-        match made {
-            Ok(made) => splices.extend(made.into_iter().map(|splice| (splice.field.start, splice))),
-            Err(reason) => refused.push(refusal(index, change.site, reason)),
+        if let (Some(site), Entry::Vacant(free)) =
+            (index.sites.get(change.site), wanted.entry(change.site))
+        {
+            free.insert(change);
+            outcomes.insert(change.site, splices_of(site, change));
         }
+    }
+    together::settle(index, &mut outcomes);
+
+    for change in changes {
+        let reason = match (wanted.get(&change.site), outcomes.get(&change.site)) {
+            (Some(first), _) if first.target != change.target => Refusal::Conflict,
+            (_, Some(Err(reason))) => reason.clone(),
+            (_, Some(Ok(_))) => continue,
+            (_, None) => Refusal::Stale,
+        };
+        refused.push(refusal(index, change.site, reason));
+    }
+    let mut splices = BTreeMap::new();
+    for splice in outcomes.into_values().filter_map(Result::ok).flatten() {
+        // Of the sites that share a scalar, the first in the text is named.
+        splices.entry(splice.field.start).or_insert(splice);
     }
     splices
 }

@@ -1,14 +1,16 @@
 //! Kustomize's `images`: entries `{name, newName, newTag, digest}` of a kustomization or component
-//! (Kustomize reference, "images"), and the same list in `spec.images` of Flux's Kustomization.
+//! (Kustomize reference, "images"), and the same list in `spec.images` of Flux's Kustomization and
+//! under any `kustomize.images`.
 //!
 //! Invariant: an entry is one site, whose image is `newName` if set, else `name`; `name` only matches
 //! what is to be replaced and is never written. `newTag` may hold `TAG@DIGEST`, which Kustomize 5
 //! passes on as it is.
 
-use super::attach::{Mark, Marks};
+use super::attach::Marks;
 use super::draft::Draft;
-use super::yaml::{Id, Tree};
-use super::{Format, Marker, Part, SiteKind};
+use super::owner::owner;
+use super::yaml::{Content, Id, Role, Tree};
+use super::{Format, Part, SiteKind};
 use crate::image::Image;
 
 /// Keys of an entry.
@@ -22,9 +24,19 @@ const DIGEST: &str = "digest";
 pub(super) fn sites(tree: &Tree<'_>, format: Format, marks: &Marks) -> Vec<Draft> {
     tree.roots()
         .filter_map(|root| images_of(tree, format, root))
+        .chain(embedded(tree))
         .flat_map(|images| tree.items(images))
         .filter_map(|entry| site(tree, format, marks, entry))
         .collect()
+}
+
+/// The lists under `kustomize.images`, as Flux's HelmRelease has them in `spec.postRenderers`.
+fn embedded(tree: &Tree<'_>) -> impl Iterator<Item = Id> {
+    tree.ids().filter(|id| {
+        let node = tree.node(*id);
+        matches!((&node.content, node.role), (Content::Seq, Role::Value(key))
+            if tree.scalar(key) == Some("images") && tree.key_above(*id) == Some("kustomize"))
+    })
 }
 
 fn images_of(tree: &Tree<'_>, format: Format, root: Id) -> Option<Id> {
@@ -49,17 +61,15 @@ fn site(tree: &Tree<'_>, format: Format, marks: &Marks, entry: Id) -> Option<Dra
         .filter(|text| !text.is_empty())
         .or_else(|| tree.scalar(name?))?;
     let image: Image = spelled.parse().ok()?;
-    let found = [
-        (name, Part::Name),
-        (new_name, Part::Name),
-        (new_tag, Part::Tag),
-        (digest, Part::Digest),
-    ];
-    let marked: Vec<(&Mark, Part)> = found
-        .into_iter()
-        .filter_map(|(id, part)| Some((marks.of(id?)?, part)))
-        .collect();
-    let owner = entry_marker(&marked, new_tag.is_some())?;
+    let owner = owner(
+        marks,
+        &[
+            (name, Part::Name),
+            (new_name, Part::Name),
+            (new_tag, Part::Tag),
+            (digest, Part::Digest),
+        ],
+    )?;
 
     let mut draft = Draft::new(SiteKind::Kustomize);
     draft.name_is(image, spelled);
@@ -76,37 +86,9 @@ fn site(tree: &Tree<'_>, format: Format, marks: &Marks, entry: Id) -> Option<Dra
             draft.fill(tree, format, part, id);
         }
     }
+    if marks.asks_for_digest(digest) {
+        draft.want_digest();
+    }
     draft.mark(owner.as_ref());
     Some(draft)
-}
-
-/// The marker of the whole entry: `Some(None)` if nothing is marked, `None` if the markers are to be
-/// taken one by one.
-fn entry_marker(marked: &[(&Mark, Part)], tagged: bool) -> Option<Option<Mark>> {
-    let Some((first, first_part)) = marked.first() else {
-        return Some(None);
-    };
-    let whole = |mark: &Mark| mark.marker.part() == Part::Whole;
-    // Ours may leave the part to the key it stands on; in Flux it then means a whole reference.
-    let sound = marked.iter().all(|(mark, part)| {
-        let own = matches!(mark.marker, Marker::Own { .. });
-        mark.marker.same_owner(&first.marker)
-            && (mark.marker.part() == *part || own && whole(mark))
-            && mark.rival.is_none()
-    });
-    let enough = marked
-        .iter()
-        .any(|(mark, part)| whole(mark) || *part == Part::Tag || *part == Part::Digest && !tagged);
-    if !sound || !enough {
-        return None;
-    }
-    let part = match marked {
-        [(mark, _)] if !whole(mark) => *first_part,
-        _ if marked.iter().any(|(_, part)| *part == Part::Name) => Part::Whole,
-        _ => Part::Tag,
-    };
-    Some(Some(Mark {
-        marker: first.marker.with_part(part),
-        ..(*first).clone()
-    }))
 }

@@ -36,12 +36,12 @@ pub(super) fn sites(
             .and_then(|at| drafts.get_mut(*at))
             .filter(|draft| !draft.has(part))
         {
-            draft.fill(tree, format, part, id);
+            fill(draft, tree, format, part, id);
             draft.widen(part);
             continue;
         }
         let mut draft = Draft::new(SiteKind::Marker);
-        draft.fill(tree, format, part, id);
+        fill(&mut draft, tree, format, part, id);
         draft.mark(Some(mark));
         if member && mark.rival.is_none() {
             joinable.insert(group, drafts.len());
@@ -49,4 +49,11 @@ pub(super) fn sites(
         drafts.push(draft);
     }
     drafts
+}
+
+fn fill(draft: &mut Draft, tree: &Tree<'_>, format: Format, part: Part, id: Id) {
+    draft.fill(tree, format, part, id);
+    if part == Part::Digest {
+        draft.want_digest();
+    }
 }

@@ -39,12 +39,20 @@ pub(super) enum Says {
 /// Reads a comment, from its `#`. Flux's older form counts only if the file is `flux`'s, that is,
 /// has a marker of the newer form too.
 pub(super) fn read(comment: &str, own_line: bool, flux: bool) -> Says {
-    let text = comment.trim_start_matches('#').trim();
+    read_text(comment.trim_start_matches('#').trim(), own_line, flux)
+}
+
+/// Reads what a comment says after the sign that begins it.
+pub(super) fn read_text(text: &str, own_line: bool, flux: bool) -> Says {
     if let Some(rest) = text.strip_prefix(OWN_NEEDLE) {
         return own(rest.trim_start());
     }
     let named = text.contains(FLUX_NEEDLE);
     let older = flux && text.contains(SETTER);
+    let second = |sign: &str| text.contains(sign) && !own_line;
+    if second("# tagwright:") || second("#tagwright:") {
+        return Says::Misspelt("text precedes the marker; start the comment with it".to_owned());
+    }
     if !named && !older {
         return Says::Nothing;
     }

@@ -23,8 +23,9 @@ pub enum Refusal {
         /// Where the first alias is.
         alias: Position,
     },
-    /// A mapping around the site has a key twice; readers disagree which one counts.
-    #[error("`{key}` is written twice in one mapping, at {first} and {second}")]
+    /// A mapping around the site has a key twice, or a list of parameters a name; readers disagree which
+    /// one counts.
+    #[error("`{key}` is written twice, at {first} and {second}")]
     DuplicateKey {
         /// The key.
         key: String,
@@ -64,9 +65,52 @@ pub enum Refusal {
         /// The value.
         value: String,
     },
+    /// The value, as it is or would be, reads as something else than text without quotes.
+    #[error("`{value}` isn't safe without quotes here; put quotes around the present value")]
+    Unquoted {
+        /// The value.
+        value: String,
+    },
     /// The value has no place where text could be put, such as an empty block scalar.
     #[error("the value is empty in a form that can't be filled; write `\"\"` there")]
     NoPlace,
+    /// The tag stands beside the names of several images.
+    #[error(
+        "one tag for several images, named at {first} and {second}; mark the tag with the app that owns it"
+    )]
+    TagOfSeveral {
+        /// Where the first image is named.
+        first: Position,
+        /// Where another is.
+        second: Position,
+    },
+    /// The tag is empty, and a tag for all images of the chart stands elsewhere.
+    #[error("the tag is left to `global` at {position}; mark that one with the app that owns it")]
+    GlobalTag {
+        /// Where that tag is.
+        position: Position,
+    },
+    /// A digest in a key of its own stands beside a complete reference.
+    #[error(
+        "a digest stands beside the reference, at {position}; keep name, tag and digest in keys of their own"
+    )]
+    DigestBeside {
+        /// Where the digest is.
+        position: Position,
+    },
+    /// The values are a text whose bytes aren't those of the YAML in it.
+    #[error(
+        "the values are a quoted or folded text; write them as a literal block (`values: |`), or as `valuesObject`"
+    )]
+    TextForm,
+    /// Only a tag can be written here, because the name also says what is to be replaced.
+    #[error(
+        "the name can't be changed here; write `{name}=NEW:TAG` to replace it by another image"
+    )]
+    FixedName {
+        /// The name.
+        name: String,
+    },
     /// A key that the change needs isn't there.
     #[error("the entry has no `{key}`; add the line `{line}` to it")]
     MissingKey {

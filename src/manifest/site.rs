@@ -19,12 +19,37 @@ use crate::image::{Digest, Image, Reference, Tag};
 pub struct FileIndex {
     /// The sites, in the order of the text.
     pub sites: Vec<Site>,
-    /// Why the file couldn't be read; there are no sites then.
+    /// Why the file couldn't be read as what its name says. Then only marked values are sites, if any.
     pub problem: Option<Problem>,
     /// Whether the file's first comment is `# tagwright: ignore`; every site is ignored then.
     pub ignored: bool,
     /// Markers that say nothing: misspelt ones, and ones that sit on no value.
     pub notes: Vec<Note>,
+}
+
+impl FileIndex {
+    /// The parts of the file `bytes` in which nothing was looked for: all but the sites' values where
+    /// there is a [`problem`](Self::problem), else nothing.
+    pub fn unread<'b>(&self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        if self.problem.is_none() {
+            return Vec::new();
+        }
+        let mut spans: Vec<std::ops::Range<usize>> = self
+            .sites
+            .iter()
+            .flat_map(Site::fields)
+            .map(Field::span)
+            .collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        let mut parts = Vec::with_capacity(spans.len() + 1);
+        let mut at = 0;
+        for span in spans {
+            parts.extend(bytes.get(at..span.start));
+            at = span.end;
+        }
+        parts.extend(bytes.get(at..));
+        parts
+    }
 }
 
 /// Why a whole file couldn't be read for sites.
@@ -54,18 +79,30 @@ pub struct Note {
 pub enum SiteKind {
     /// A field `image` as Kubernetes and its kin have it, or `image.reference` of an image volume.
     Kubernetes,
+    /// The same in a Compose file.
+    Compose,
     /// An entry of a Kustomize `images` list.
     Kustomize,
+    /// Helm values: a name with its tag under keys of their own, or a reference under `*Image`.
+    Helm,
+    /// A Helm parameter or a Kustomize image of an Argo CD Application.
+    Argocd,
     /// A marker on a scalar that is nothing else.
     Marker,
+    /// A marker on a value in a text that isn't read as YAML or JSON.
+    Text,
 }
 
 impl fmt::Display for SiteKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kubernetes => "kubernetes",
+            Self::Compose => "compose",
             Self::Kustomize => "kustomize",
+            Self::Helm => "helm",
+            Self::Argocd => "argocd",
             Self::Marker => "marker",
+            Self::Text => "text",
         })
     }
 }
@@ -80,6 +117,8 @@ pub struct Site {
     pub position: Position,
     /// The scalar that holds the name alone and can be written; Kustomize's `newName`, not `name`.
     pub name: Option<Field>,
+    /// The scalar that holds what stands before the name and its `/`, where that is one of its own.
+    pub registry: Option<Field>,
     /// The scalar that holds the tag, or `TAG@DIGEST`.
     pub tag: Option<Field>,
     /// The scalar that holds the digest alone.
@@ -95,11 +134,88 @@ pub struct Site {
     /// The image that the site names.
     #[serde(with = "image_text")]
     pub(super) image: Option<Image>,
-    /// The image's name as the file spells it, where that isn't in a field above.
+    /// The image's name as the file spells it, where that isn't in one field above.
     pub(super) spelled: Option<String>,
+    /// Why another name can't be written, where a tag can.
+    pub(super) name_refusal: Option<Refusal>,
+    /// Whether aliases of its scalars that are no change of their own follow it.
+    pub(super) leads: bool,
+    /// Whether a marker asks for the digest even where none is yet.
+    pub(super) wants_digest: bool,
 }
 
 impl Site {
+    /// A site that holds nothing yet.
+    pub(super) fn new(kind: SiteKind) -> Self {
+        Self {
+            kind,
+            position: Position { line: 1, column: 1 },
+            name: None,
+            registry: None,
+            tag: None,
+            digest: None,
+            whole: None,
+            marker: None,
+            ignored: false,
+            refusal: None,
+            image: None,
+            spelled: None,
+            name_refusal: None,
+            wants_digest: false,
+            leads: false,
+        }
+    }
+
+    /// The field for `part`.
+    pub(super) fn field(&self, part: Part) -> Option<&Field> {
+        match part {
+            Part::Whole => self.whole.as_ref(),
+            Part::Name => self.name.as_ref(),
+            Part::Tag => self.tag.as_ref(),
+            Part::Digest => self.digest.as_ref(),
+        }
+    }
+
+    /// Makes `field` the site's for `part`. Texts that name an image state the site's.
+    pub(super) fn put(&mut self, part: Part, field: Field) {
+        match part {
+            Part::Whole => {
+                let reference: Option<Reference> = field.text.parse().ok();
+                self.image = reference.map(|reference| reference.image().clone());
+                self.whole = Some(field);
+            }
+            Part::Name => {
+                if self.image.is_none() {
+                    self.image = field.text.parse().ok();
+                }
+                self.name = Some(field);
+            }
+            Part::Tag => self.tag = Some(field),
+            Part::Digest => self.digest = Some(field),
+        }
+    }
+
+    /// Makes the marker ask for another part too: for the tag with a digest, else for all of it.
+    pub(super) fn widen(&mut self, part: Part) {
+        if let Some(marker) = &mut self.marker {
+            let parts = [marker.part(), part];
+            let wide = if parts.contains(&Part::Name) {
+                Part::Whole
+            } else {
+                Part::Tag
+            };
+            *marker = marker.with_part(wide);
+        }
+    }
+
+    /// Takes its place from the first scalar that would be written.
+    pub(super) fn settle(&mut self) {
+        let fields = [&self.whole, &self.tag, &self.digest, &self.name];
+        if let Some(field) = fields.into_iter().flatten().next() {
+            self.position = field.position;
+        }
+    }
+
     /// The image that the site names; `None` for a lone tag or digest.
     pub fn image(&self) -> Option<&Image> {
         self.image.as_ref()
@@ -143,13 +259,12 @@ impl Site {
     /// The reference as the file spells it, as far as the site holds it.
     pub fn reference_text(&self) -> String {
         if let Some(whole) = &self.whole {
-            return whole.text.clone();
+            let name = split_name(&whole.text);
+            let spelled = self.spelled.as_deref().unwrap_or(name);
+            return format!("{spelled}{}", &whole.text[name.len()..]);
         }
         let name = self.name.as_ref().map(|name| &name.text);
-        let mut text = match name.filter(|name| !name.is_empty()) {
-            Some(name) => name.clone(),
-            None => self.spelled.clone().unwrap_or_default(),
-        };
+        let mut text = self.spelled.as_ref().or(name).cloned().unwrap_or_default();
         if let Some(tag) = self.tag.as_ref().filter(|tag| !tag.text.is_empty()) {
             if !text.is_empty() {
                 text.push(':');
@@ -172,13 +287,42 @@ impl Site {
     /// The whole reference, if the site holds one that is valid.
     pub fn reference(&self) -> Option<Reference> {
         match &self.whole {
-            Some(whole) => whole.text.parse().ok(),
-            None => Some(Reference::new(
+            Some(whole) if self.spelled.is_none() => whole.text.parse().ok(),
+            _ => Some(Reference::new(
                 self.image.clone()?,
                 self.tag(),
                 self.digest(),
             )),
         }
+    }
+
+    /// The scalars that the site is made of, each in its place.
+    pub(super) fn slots(&self) -> [Option<&Field>; 5] {
+        [
+            &self.whole,
+            &self.registry,
+            &self.name,
+            &self.tag,
+            &self.digest,
+        ]
+        .map(Option::as_ref)
+    }
+
+    /// The scalars that the site is made of.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.slots().into_iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+        let all = [
+            &mut self.whole,
+            &mut self.registry,
+            &mut self.name,
+            &mut self.tag,
+            &mut self.digest,
+        ];
+        all.into_iter().flatten()
     }
 }
 
@@ -213,6 +357,18 @@ impl Field {
     pub fn span(&self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
+
+    /// Moves the span by what precedes the text that it is of. Positions count lines already.
+    pub(super) fn shift(&mut self, offset: u32) {
+        self.start = self.start.saturating_add(offset);
+        self.end = self.end.saturating_add(offset);
+    }
+
+    /// Makes a place the field's, without bytes to replace.
+    pub(super) fn stands_at(&mut self, position: Position, start: u32) {
+        self.position = position;
+        (self.start, self.end) = (start, start);
+    }
 }
 
 /// How a scalar is written, as far as it matters for writing another value in its place.
@@ -229,6 +385,12 @@ pub enum Style {
     Double,
     /// One line of a block scalar.
     Block,
+    /// Without quotes in a text where a value needs none.
+    Bare,
+    /// Without quotes in a text where a value that looks like a number, say, is one.
+    Typed,
+    /// The end of a scalar, after something that stays.
+    Tail,
     /// Nothing is there; a value goes after a space.
     Empty,
     /// Nothing is there, and a space already precedes the place.

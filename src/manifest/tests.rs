@@ -3,7 +3,11 @@
 //! In a case, `«old|new»` marks what must change; everything outside is the same before and after by
 //! the way the case is written, so each one proves that no other byte moved.
 
+mod argocd;
+mod compose;
 mod edits;
+mod helm;
+mod helm_refusals;
 mod hostile;
 mod kustomize;
 mod markers;
@@ -11,7 +15,9 @@ mod oracle;
 mod properties;
 mod quoting;
 mod refusals;
+mod shared;
 mod sites;
+mod text;
 
 use super::*;
 
@@ -78,6 +84,41 @@ fn write(format: Format, text: &[u8], to: To) -> (FileIndex, Rewritten) {
     (found, rewritten)
 }
 
+/// Proves all `cases` of a table.
+#[track_caller]
+fn all(format: Format, to: To, cases: &[&str]) {
+    for case in cases {
+        check(format, to, case);
+    }
+}
+
+/// The sites of a text: kind, position and reference of each.
+fn listed(format: Format, text: &str) -> Vec<String> {
+    let (text, _) = split(text);
+    let line = |site: &Site| format!("{} {} {}", site.kind, site.position, site.reference_text());
+    index(format, text.as_bytes())
+        .sites
+        .iter()
+        .map(line)
+        .collect()
+}
+
+/// Writes `to` and proves that every site is refused with `reason`, at `position`, and no byte moved.
+#[track_caller]
+fn refused(format: Format, to: To, text: &str, position: &str, reason: &str) {
+    let (text, _) = split(text);
+    let (_, rewritten) = write(format, text.as_bytes(), to);
+    assert_eq!(rewritten.bytes, text.as_bytes(), "{text}");
+    assert_eq!(rewritten.edits, [], "{text}");
+    let first = rewritten
+        .refused
+        .first()
+        .unwrap_or_else(|| panic!("not refused: {text}"));
+    let shown = first.reason.to_string();
+    assert!(shown.contains(reason), "{text}: {shown}");
+    assert_eq!(first.position.to_string(), position, "{text}");
+}
+
 /// Proves a case: the bytes, that a second time changes nothing, and that another parser agrees.
 #[track_caller]
 fn check(format: Format, to: To, case: &str) {
@@ -103,9 +144,12 @@ fn formats_come_from_the_path() {
         ("kustomization.yml", Some(Format::Kustomization)),
         ("Kustomization", Some(Format::Kustomization)),
         ("my-kustomization.yaml", Some(Format::Yaml)),
-        ("Dockerfile", None),
-        ("yaml", None),
-        ("a.yaml/b", None),
+        ("a/Dockerfile", Some(Format::Text(Dialect::Docker))),
+        ("yaml", Some(Format::Text(Dialect::Any))),
+        ("a.yaml/b", Some(Format::Text(Dialect::Any))),
+        ("main.tf", Some(Format::Text(Dialect::Code))),
+        ("a.md", None),
+        ("README.MD", None),
     ] {
         assert_eq!(format_of(path), format, "{path}");
     }

@@ -10,7 +10,14 @@ use super::yaml::{Content, Id, Tag, Tree};
 use super::{Field, Format, Refusal, Style};
 
 /// The scalar `id` as a field, and why it can't be written, if it can't. `None` for collections.
+///
+/// An alias stands where it is, and what would be written is the scalar it stands for.
 pub(super) fn field(tree: &Tree<'_>, format: Format, id: Id) -> Option<(Field, Option<Refusal>)> {
+    if let Content::Alias(target) = tree.node(id).content {
+        let (shared, refusal) = field(tree, format, target)?;
+        let position = tree.node(id).position;
+        return Some((Field { position, ..shared }, refusal));
+    }
     let text = tree.scalar(id)?;
     let node = tree.node(id);
     let text = match &node.content {
@@ -54,8 +61,6 @@ pub(super) fn field(tree: &Tree<'_>, format: Format, id: Id) -> Option<(Field, O
                 None => (Style::Empty, Some(Refusal::NoPlace)),
             }
         }
-        // The value of an alias is shared; whoever asks for the field finds that out.
-        Content::Alias(_) => (Style::Plain, None),
         _ => (Style::Empty, Some(Refusal::NoPlace)),
     };
     let field = Field {
@@ -68,10 +73,30 @@ pub(super) fn field(tree: &Tree<'_>, format: Format, id: Id) -> Option<(Field, O
     Some((field, refusal))
 }
 
+/// The end of the scalar `id` from the byte `at` of its text, and why it can't be written, if it
+/// can't. `None` for collections, and for texts that are shorter.
+pub(super) fn tail(
+    tree: &Tree<'_>,
+    format: Format,
+    id: Id,
+    at: usize,
+) -> Option<(Field, Option<Refusal>)> {
+    let (mut field, refusal) = field(tree, format, id)?;
+    let text = field.text.get(at..)?.to_owned();
+    // Written as it reads, so that bytes of the text are bytes of the file.
+    let same = tree.text.get(field.span()) == Some(&field.text);
+    if same {
+        field.start += u32::try_from(at).unwrap_or_default();
+        field.style = Style::Tail;
+    }
+    field.text = text;
+    Some((field, refusal.or((!same).then_some(Refusal::NoPlace))))
+}
+
 /// The node start that [`field`] made a field from.
 pub(super) fn node_start(field: &Field) -> u32 {
     let before = match field.style {
-        Style::Plain | Style::Tagged | Style::Block => 0,
+        Style::Plain | Style::Tagged | Style::Block | Style::Tail | Style::Bare | Style::Typed => 0,
         Style::Single | Style::Double | Style::Empty => 1,
         Style::EmptySpaced => 2,
     };
@@ -106,7 +131,13 @@ pub(super) fn encode(text: &str, style: Style) -> Result<String, Refusal> {
     }
     let quoted = || format!("\"{text}\"");
     Ok(match style {
-        Style::Single | Style::Double | Style::Block => text.to_owned(),
+        Style::Single | Style::Double | Style::Block | Style::Tail | Style::Bare => text.to_owned(),
+        Style::Typed if needs_quotes(text) => {
+            return Err(Refusal::Unquoted {
+                value: text.to_owned(),
+            });
+        }
+        Style::Typed => text.to_owned(),
         // A plain scalar can't start like a flow sequence.
         Style::Tagged if text.starts_with('[') => quoted(),
         Style::Tagged => text.to_owned(),

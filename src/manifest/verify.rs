@@ -4,32 +4,69 @@
 //! and comments, each edited scalar says exactly what was intended, and the sites are the same but for
 //! those values. Anything else is reported in words, and the caller drops the edit.
 
-use std::collections::BTreeMap;
+mod block;
+
+use std::collections::{BTreeMap, HashSet};
 
 use super::edit::Splice;
-use super::yaml::{Content, Node, Tree, parse};
-use super::{Field, FileIndex, Format, Site, find, value};
+use super::find::find;
+use super::nested;
+use super::yaml::{Content, Id, Node, Tree, parse};
+use super::{Field, FileIndex, Format, Site, SiteKind, Style, index, value};
 
 type Splices<'s> = BTreeMap<u32, Splice<'s>>;
 
 pub(super) fn verify(
     format: Format,
     old: &Tree<'_>,
-    index: &FileIndex,
+    found: &FileIndex,
     splices: &Splices<'_>,
     spliced: &str,
 ) -> Result<(), String> {
     outside(old.text, splices, spliced)?;
     let new = parse(spliced, true)
         .map_err(|problem| format!("line {}: {problem}", problem.position.line))?;
-    nodes(old, &new, splices)?;
+    let made: Vec<&Splice<'_>> = splices.values().collect();
+    let in_text = |splice: &Splice<'_>| {
+        let site = found.sites.get(splice.site);
+        site.is_some_and(|site| site.kind == SiteKind::Text)
+    };
+    // A text that was only searched for markers, line by line, is proven the same way.
+    let searched = |id: &Id| {
+        let node = old.node(*id);
+        let within = |splice: &Splice<'_>| (node.start..node.end).contains(&splice.field.start);
+        made.iter().any(|splice| within(splice) && in_text(splice))
+    };
+    let texts: HashSet<Id> = nested::texts(old)
+        .filter(|id| lines_of(old, *id).is_some() && !searched(id))
+        .collect();
+    level(old, &new, &made, 0, &texts, &in_text)?;
+    for id in texts {
+        inside(old, &new, id, &made)?;
+    }
     let old_comments = old.comments.iter().map(|comment| old.comment(comment));
     // Comments are only read where one could matter; there they must all still be there.
     let new_comments = new.comments.iter().map(|comment| new.comment(comment));
     if !old.comments.is_empty() && !old_comments.eq(new_comments) {
         return Err("other comments".to_owned());
     }
-    sites(index, &find(format, &new), splices)
+    sites(found, &find(format, &new), splices)
+}
+
+/// Verifies an edit of a text that isn't parsed: the same bytes but for the edits, and the same sites.
+pub(super) fn verify_text(
+    format: Format,
+    old: &str,
+    before: &FileIndex,
+    splices: &Splices<'_>,
+    spliced: &str,
+) -> Result<(), String> {
+    outside(old, splices, spliced)?;
+    let after = index(format, spliced.as_bytes());
+    if before.problem.is_some() != after.problem.is_some() || before.ignored != after.ignored {
+        return Err("another kind of file".to_owned());
+    }
+    sites(before, &after, splices)
 }
 
 /// The bytes between the spans, compared by walking both texts.
@@ -54,39 +91,108 @@ fn outside(old: &str, splices: &Splices<'_>, new: &str) -> Result<(), String> {
     }
 }
 
-fn nodes(old: &Tree<'_>, new: &Tree<'_>, splices: &Splices<'_>) -> Result<(), String> {
+/// The nodes of a tree whose text starts at `offset` of the file. What the `texts` say in whole is
+/// left to whoever looks inside; splices that are `in_text` are of lines of a literal block.
+fn level(
+    old: &Tree<'_>,
+    new: &Tree<'_>,
+    splices: &[&Splice<'_>],
+    offset: u32,
+    texts: &HashSet<Id>,
+    in_text: &dyn Fn(&Splice<'_>) -> bool,
+) -> Result<(), String> {
     if old.nodes.len() != new.nodes.len() {
         return Err("another number of values".to_owned());
     }
-    let mut expected: BTreeMap<u32, &str> = splices
-        .values()
-        .map(|splice| (value::node_start(splice.field), splice.text.as_str()))
-        .collect();
+    let mut rest = splices;
     for (id, (before, after)) in (0..).zip(old.nodes.iter().zip(&new.nodes)) {
-        let edited = if old.is_leaf(id) {
-            expected.remove(&before.start)
-        } else {
-            None
-        };
         if !same_place(before, after) {
             return Err(format!(
                 "another structure at line {}",
                 before.position.line
             ));
         }
-        let same = match edited {
-            Some(text) => new.scalar(id).map(trimmed) == Some(text),
-            None => before.content == after.content,
+        let (start, end) = (before.start + offset, before.end + offset);
+        let same = if texts.contains(&id) {
+            let within = rest.partition_point(|splice| splice.field.start < end);
+            rest = &rest[within..];
+            within > 0 || before.content == after.content
+        } else {
+            match rest.first().filter(|_| old.is_leaf(id)) {
+                Some(splice) if in_text(splice) && (start..end).contains(&splice.field.start) => {
+                    let within = rest.partition_point(|splice| splice.field.start < end);
+                    let (of_block, others) = rest.split_at(within);
+                    rest = others;
+                    block::reads_as(old.text, before, of_block, after)
+                }
+                Some(splice) if belongs(splice, start, end) && !in_text(splice) => {
+                    rest = &rest[1..];
+                    says(splice, old.scalar(id), new.scalar(id))
+                }
+                _ => before.content == after.content,
+            }
         };
         if !same {
             return Err(format!("another value at line {}", before.position.line));
         }
     }
-    if expected.is_empty() {
+    if rest.is_empty() {
         Ok(())
     } else {
         Err("a value that isn't one".to_owned())
     }
+}
+
+/// The nodes inside the text `id`, if any of the splices are.
+fn inside(old: &Tree<'_>, new: &Tree<'_>, id: Id, splices: &[&Splice<'_>]) -> Result<(), String> {
+    let node = old.node(id);
+    let from = splices.partition_point(|splice| splice.field.start < node.start);
+    let to = splices.partition_point(|splice| splice.field.start < node.end);
+    if from == to {
+        return Ok(());
+    }
+    let failed = || format!("another text at line {}", node.position.line);
+    let (before, offset) = lines_of(old, id).ok_or_else(failed)?;
+    let (after, _) = lines_of(new, id).ok_or_else(failed)?;
+    let (before, after) = match (parse(before, false), parse(after, false)) {
+        (Ok(before), Ok(after)) => (before, after),
+        _ => return Err(failed()),
+    };
+    let none = |_: &Splice<'_>| false;
+    level(
+        &before,
+        &after,
+        &splices[from..to],
+        offset,
+        &HashSet::new(),
+        &none,
+    )
+}
+
+/// The lines of the text `id` and where they start, if they are the file's own.
+fn lines_of<'t>(tree: &'t Tree<'_>, id: Id) -> Option<(&'t str, u32)> {
+    let nested = nested::open(tree, id)?;
+    Some((nested.text, nested.offset?))
+}
+
+/// Whether a splice is that of the scalar at `start..end`.
+fn belongs(splice: &Splice<'_>, start: u32, end: u32) -> bool {
+    let field = splice.field;
+    match field.style {
+        Style::Tail => start <= field.start && field.end <= end,
+        _ => value::node_start(field) == start,
+    }
+}
+
+/// Whether a scalar says what was to be written.
+fn says(splice: &Splice<'_>, old: Option<&str>, new: Option<&str>) -> bool {
+    let kept = match splice.field.style {
+        Style::Tail => old.and_then(|old| old.strip_suffix(splice.field.text.as_str())),
+        _ => Some(""),
+    };
+    let new = new.map(trimmed);
+    kept.zip(new)
+        .is_some_and(|(kept, new)| new.strip_prefix(kept) == Some(&splice.text))
 }
 
 fn trimmed(text: &str) -> &str {
@@ -112,13 +218,7 @@ fn sites(before: &FileIndex, after: &FileIndex, splices: &Splices<'_>) -> Result
             && old.marker == new.marker
             && old.ignored == new.ignored
             && old.refusal.is_some() == new.refusal.is_some()
-            && fields(old).zip(fields(new)).all(|(old, new)| {
-                let text = old.map(|field| match splices.get(&field.start) {
-                    Some(splice) => splice.text.as_str(),
-                    None => field.text.as_str(),
-                });
-                text == new.map(|field| field.text.as_str())
-            });
+            && fields(old, splices) == fields(new, &Splices::new());
         if !same {
             return Err(format!("another site at line {}", old.position.line));
         }
@@ -126,8 +226,11 @@ fn sites(before: &FileIndex, after: &FileIndex, splices: &Splices<'_>) -> Result
     Ok(())
 }
 
-fn fields(site: &Site) -> impl Iterator<Item = Option<&Field>> {
-    [&site.whole, &site.name, &site.tag, &site.digest]
-        .into_iter()
-        .map(Option::as_ref)
+/// What a site's scalars say after the splices.
+fn fields<'s>(site: &'s Site, splices: &'s Splices<'_>) -> [Option<&'s str>; 5] {
+    let said = |field: &'s Field| match splices.get(&field.start) {
+        Some(splice) => splice.text.as_str(),
+        None => field.text.as_str(),
+    };
+    site.slots().map(|slot| slot.map(said))
 }

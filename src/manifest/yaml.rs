@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use granit_parser::ScalarStyle;
 
-pub(super) use build::parse;
+pub(super) use build::{parse, parse_below};
 
 use crate::diag::Position;
 
@@ -31,6 +31,8 @@ pub(super) struct Tree<'a> {
     pub(super) nodes: Vec<Node<'a>>,
     /// All comments in the order of the text; none if they weren't asked for.
     pub(super) comments: Vec<Comment>,
+    /// Whether comments were asked for.
+    pub(super) comments_read: bool,
     /// Each alias with the node it stands for.
     pub(super) aliases: Vec<Alias>,
 }
@@ -112,6 +114,11 @@ impl<'a> Tree<'a> {
         &self.nodes[id as usize]
     }
 
+    /// All nodes, in the order of the text.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        0..build::id_of(self.nodes.len())
+    }
+
     /// The text of a scalar, or of the scalar that an alias stands for. A value that isn't written,
     /// or is a plain null, is empty.
     pub(super) fn scalar(&self, id: Id) -> Option<&str> {
@@ -136,6 +143,13 @@ impl<'a> Tree<'a> {
             Role::Value(key) => self.scalar(key),
             _ => None,
         }
+    }
+
+    /// The key that what a node is in is the value of, as text.
+    pub(super) fn key_above(&self, id: Id) -> Option<&str> {
+        self.ancestry(id)
+            .nth(1)
+            .and_then(|parent| self.key_of(parent))
     }
 
     /// Whether a node is a scalar, an alias or absent, and not a key.

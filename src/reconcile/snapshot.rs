@@ -120,22 +120,34 @@ fn problems(
         let Some(problem) = file.index.problem.as_ref().filter(|_| reached(&file.path)) else {
             continue;
         };
-        let bytes = contents.read(&file.path, file.blob, manifest::MAX_BYTES as u64)?;
-        let reason = format!("not read, so nothing in it is updated: {}", problem.reason);
-        match bytes {
-            Some(bytes) if needles.found_in(&bytes) => {
-                told.push(Diagnostic::error(&file.path, reason).at_bare(problem.position));
+        let limit = file.format.max_bytes() as u64;
+        let bytes = contents.read(&file.path, file.blob, limit)?;
+        let reason = &problem.reason;
+        let unread = format!("not read, so nothing in it is updated: {reason}");
+        let diagnostic = match bytes {
+            // The markers were read, so only what isn't marked can be amiss.
+            Some(bytes) if !file.index.sites.is_empty() => {
+                let rest = file.index.unread(&bytes);
+                let named = rest.iter().any(|rest| needles.name_in(rest));
+                let partly = format!("only its marked values are read and updated: {reason}");
+                named.then(|| Diagnostic::warning(&file.path, partly))
             }
-            Some(_) => {}
+            Some(bytes) => needles
+                .found_in(&bytes)
+                .then(|| Diagnostic::error(&file.path, unread)),
             // Too large to be searched, so nobody knows whether it matters.
-            None => told.push(Diagnostic::warning(&file.path, reason).at_bare(problem.position)),
-        }
+            None => Some(Diagnostic::warning(&file.path, unread)),
+        };
+        told.extend(diagnostic.map(|diagnostic| diagnostic.at_bare(problem.position)));
     }
     Ok(told)
 }
 
 /// What makes an unreadable file worth telling: a watched image's name, or a marker.
-struct Needles(Vec<memmem::Finder<'static>>);
+struct Needles {
+    names: Vec<memmem::Finder<'static>>,
+    markers: Vec<memmem::Finder<'static>>,
+}
 
 impl Needles {
     fn of(apps: &[App]) -> Self {
@@ -143,16 +155,21 @@ impl Needles {
         let names = images
             .into_iter()
             .map(|image| image.repository().trim_start_matches("library/"));
-        Self(
-            names
-                .chain(["$imagepolicy", "tagwright:"])
-                .map(|needle| memmem::Finder::new(needle.as_bytes()).into_owned())
-                .collect(),
-        )
+        let finder = |needle: &str| memmem::Finder::new(needle.as_bytes()).into_owned();
+        Self {
+            names: names.map(finder).collect(),
+            markers: ["$imagepolicy", "tagwright:"].map(finder).into(),
+        }
     }
 
     fn found_in(&self, bytes: &[u8]) -> bool {
-        self.0.iter().any(|finder| finder.find(bytes).is_some())
+        let marked = |finder: &memmem::Finder<'_>| finder.find(bytes).is_some();
+        self.name_in(bytes) || self.markers.iter().any(marked)
+    }
+
+    fn name_in(&self, bytes: &[u8]) -> bool {
+        let named = |finder: &memmem::Finder<'_>| finder.find(bytes).is_some();
+        self.names.iter().any(named)
     }
 }
 
@@ -273,9 +290,9 @@ fn index_chunk(
 ) -> Result<Vec<Indexed>, Error> {
     let mut found = Vec::with_capacity(chunk.len());
     for (file, format) in chunk {
-        let index = match contents.read(&file.path, file.blob, manifest::MAX_BYTES as u64)? {
+        let index = match contents.read(&file.path, file.blob, format.max_bytes() as u64)? {
             Some(bytes) => manifest::index(*format, &bytes),
-            None => manifest::index_of_too_large(),
+            None => manifest::index_of_too_large(*format),
         };
         found.push(((file.blob, *format), Arc::new(index)));
     }
@@ -334,3 +351,6 @@ pub fn unpack(packed: Vec<Packed<FileIndex>>) -> IndexCache {
         .map(|packed| ((packed.blob, packed.format), Arc::new(packed.index)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod cli_schema;
 mod cli_select;
 mod cli_serve;
 mod cli_set;
+mod corpus;
 mod demo_registry;
 mod demo_world;
 mod docs_examples;

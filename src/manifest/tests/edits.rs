@@ -2,12 +2,6 @@
 
 use super::*;
 
-fn all(format: Format, to: To, cases: &[&str]) {
-    for case in cases {
-        check(format, to, case);
-    }
-}
-
 #[test]
 fn every_style_keeps_its_form() {
     all(

@@ -3,7 +3,7 @@
 use super::*;
 
 /// `M` in a case is a Flux marker of `ns:app`, `Mt`, `Mn` and `Md` ask for a part.
-fn flux(case: &str) -> String {
+pub(super) fn flux(case: &str) -> String {
     let marker = |part: &str| format!("{{\"$imagepolicy\": \"ns:app{part}\"}}");
     case.replace("Mt", &marker(":tag"))
         .replace("Mn", &marker(":name"))
@@ -99,7 +99,7 @@ fn a_marker_makes_no_second_site() {
         (
             Format::Yaml,
             "image: a/b # Mn\ntag: 1 # Mt\n",
-            "marker ns:app a/b:1",
+            "helm ns:app a/b:1",
         ),
         (
             Format::Kustomization,
@@ -166,7 +166,18 @@ fn a_marker_on_nothing_is_told() {
         ),
         ("x: a # tagwright: shop:tga\n", "1:6", "`:tag`"),
         ("ж: a # tagwright: shop:tga\n", "1:6", "`:tag`"),
-        ("data: |\n  image: a:1 # Mw\n", "2:3", "inside a text value"),
+        ("data: >\n  image: a:1 # Mw\n", "2:3", "inside a text value"),
+        (
+            "data: 'image: a:1\n\n  # Mw'\n",
+            "1:7",
+            "inside a text value",
+        ),
+        ("x: a # b # tagwright: app\n", "1:6", "text precedes"),
+        (
+            "x: &m {a: b}\ny: *m # tagwright: app\n",
+            "2:7",
+            "on no value",
+        ),
     ] {
         let text = flux(text);
         let found = index(Format::Yaml, text.as_bytes());
@@ -192,4 +203,44 @@ fn a_line_that_is_commented_out_marks_nothing() {
     assert_eq!(found.notes, []);
     assert_eq!(found.sites.len(), 1);
     assert_eq!(found.sites[0].marker, None);
+}
+
+#[test]
+fn aliases_follow_a_marked_value() {
+    for case in [
+        "image: &i «a:1|a:2.0.0» # Mw\nb: {image: *i}\nc: [*i]\n",
+        "image: &i «a:1|a:2.0.0» # tagwright: app\nb:\n  image: *i # tagwright: app\n",
+        "tag: &t \"«1|2.0.0»\" # Mt\nweb: {tag: *t}\n",
+        "base: &b\n  image: «a:1|a:2.0.0» # Mw\nweb:\n  <<: *b\n",
+        "x: &l\n- image: «a:1|a:2.0.0» # Mw\ny: *l\n",
+    ] {
+        let (before, after) = split(&flux(case));
+        let found = index(Format::Yaml, before.as_bytes());
+        assert_eq!(found.notes, [], "{case}");
+        // The marked site alone is asked to change; what is found by name follows it.
+        let marked = found.sites.iter().position(|site| site.marker.is_some());
+        let new: Tag = "2.0.0".parse().unwrap();
+        let change = Change {
+            site: marked.unwrap(),
+            target: Target {
+                rename: None,
+                tag: Some(&new),
+                digest: None,
+                rule: DigestRule::WhereHeld,
+            },
+        };
+        let rewritten = rewrite(Format::Yaml, before.as_bytes(), &found, &[change]);
+        assert_eq!(rewritten.refused, [], "{case}");
+        assert_eq!(rewritten.edits.len(), 1, "{case}");
+        assert_eq!(String::from_utf8(rewritten.bytes).unwrap(), after);
+        // What is found by name alone doesn't lead.
+        for site in (0..found.sites.len()).filter(|site| Some(*site) != marked) {
+            if found.sites[site].marker.is_none() {
+                let change = Change { site, ..change };
+                let rewritten = rewrite(Format::Yaml, before.as_bytes(), &found, &[change]);
+                assert_eq!(rewritten.bytes, before.as_bytes(), "{case}");
+                assert_eq!(rewritten.refused.len(), 1, "{case}");
+            }
+        }
+    }
 }

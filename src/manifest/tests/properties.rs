@@ -79,6 +79,59 @@ fn document() -> impl Strategy<Value = String> {
         })
 }
 
+/// The value of a tag as it is written, with `«»` around its bytes.
+fn tag_value() -> impl Strategy<Value = String> {
+    let old = prop_oneof![
+        Just("1.0.0"),
+        Just("1.10"),
+        Just("v1-rc.1"),
+        Just("5"),
+        Just("true")
+    ];
+    (old, 0..6_usize).prop_map(|(old, style)| match style {
+        0 => format!("'«{old}»'"),
+        1 => format!("\"«{old}»\""),
+        2 => format!("!!str «{old}»"),
+        3 => "\"«»\"".to_owned(),
+        4 => format!("\"«{old}»\" # c ж"),
+        _ => format!("\"«{old}»\"   "),
+    })
+}
+
+/// Helm values in one of their shapes, `@` being the indentation.
+fn values() -> impl Strategy<Value = String> {
+    let name = prop_oneof![Just("a/b"), Just("'ghcr.io/acme/shop'"), Just("nginx # c")];
+    (name, tag_value(), filler(), 0..6_usize).prop_map(|(name, tag, filler, shape)| match shape {
+        0 => format!("@image:\n@  repository: {name}\n@  tag: {tag}\n{filler}\n"),
+        1 => format!("@web:\n@  image:\n@    tag: {tag}\n\n@    repository: {name}\n{filler}\n"),
+        2 => {
+            format!("@image:\n@  registry: x.io\n@  repository: {name}\n@  tag: {tag}\n{filler}\n")
+        }
+        3 => format!("@image: {name}\n@tag: {tag}\n{filler}\n"),
+        4 => format!("@images:\n@- repository: {name}\n@  tag: {tag}\n{filler}\n"),
+        _ => format!("{filler}\n@image:\n@  tag: {tag}\n@  digest: ''\n@  repository: {name}\n"),
+    })
+}
+
+/// A file whose tags are in `«»`: values by themselves, in a release, or in an Application's text.
+fn release() -> impl Strategy<Value = String> {
+    let newline = prop_oneof![Just("\n"), Just("\r\n")];
+    (values(), 0..5_usize, newline, any::<bool>()).prop_map(|(values, place, newline, end)| {
+        let (head, indent, tail) = match place {
+            0 => ("", "", ""),
+            1 => ("spec:\n  values:\n", "    ", "  x: y\n"),
+            2 => ("- helm:\n    valuesObject:\n", "      ", "- y\n"),
+            3 => ("- helm:\n    values: |\n", "      ", "- y\n"),
+            _ => ("helm:\n  values: |-\n\n    # c\n", "    ", " # c\nx: y\n"),
+        };
+        let mut text = format!("{head}{}{tail}", values.replace('@', indent));
+        if !end {
+            text.truncate(text.trim_end().len());
+        }
+        text.replace('\n', newline)
+    })
+}
+
 /// The text without its marks, and the bytes outside them.
 fn unmark(text: &str) -> (String, Vec<String>) {
     let plain = text.replace(['«', '»'], "");
@@ -121,6 +174,23 @@ proptest! {
     }
 
     #[test]
+    fn bytes_outside_the_tags_never_change(
+        text in release(),
+        new in prop_oneof![Just("2.0.0"), Just("1.10"), Just("1e3"), Just("latest"), Just("on")],
+    ) {
+        let (plain, outside) = unmark(&text);
+        let (found, rewritten) = write(Format::Yaml, plain.as_bytes(), tag(new));
+        prop_assert_eq!(&found.problem, &None, "{}", plain);
+        prop_assert_eq!(found.sites.len(), outside.len() - 1, "{}", plain);
+        prop_assert_eq!(&rewritten.refused, &[]);
+        let shown = String::from_utf8(rewritten.bytes.clone()).unwrap();
+        prop_assert_eq!(&shown, &outside.join(new));
+        let (_, again) = write(Format::Yaml, &rewritten.bytes, tag(new));
+        prop_assert_eq!(&again.edits, &[]);
+        oracle::agrees(&plain, &shown, &rewritten.edits);
+    }
+
+    #[test]
     fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut text = b"image: a:1 # tagwright: x\n".to_vec();
         text.extend(bytes);
@@ -138,10 +208,13 @@ proptest! {
                 Just("["), Just("]"), Just(", "), Just("&a "), Just("*a"), Just("<<"), Just("!!str "),
                 Just("'"), Just("\""), Just("|-\n "), Just(">\n  "), Just("# tagwright: x"),
                 Just(" # tagwright: x:tag\n"), Just(" # {\"$imagepolicy\": \"a:b\"}\n"),
-                Just("a:1"), Just("ghcr.io/a/b"), Just("~"), Just("1.10"), Just("---\n"),
+                Just("repository"), Just("registry"), Just("tag"), Just("version"), Just("digest"),
+                Just("helm"), Just("values"), Just("parameters"), Just("kustomize"), Just("value"),
+                Just("global"), Just("services"), Just("image.tag"), Just("sidecarImage"),
+                Just("a:1"), Just("a=b:1"), Just("|\n      image: a:1\n"), Just("ghcr.io/a/b"), Just("~"), Just("1.10"), Just("---\n"),
                 Just("...\n"), Just("\u{feff}"), Just("ж"), Just("\t"), Just("\\"), Just("%"),
             ],
-            0..40,
+            0..60,
         ),
     ) {
         let text: String = parts.concat();

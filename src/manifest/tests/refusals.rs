@@ -2,22 +2,6 @@
 
 use super::*;
 
-/// Writes `to` and proves that every site is refused with `reason`, at `position`, and no byte moved.
-#[track_caller]
-fn refused(format: Format, to: To, text: &str, position: &str, reason: &str) {
-    let (text, _) = split(text);
-    let (_, rewritten) = write(format, text.as_bytes(), to);
-    assert_eq!(rewritten.bytes, text.as_bytes(), "{text}");
-    assert_eq!(rewritten.edits, [], "{text}");
-    let first = rewritten
-        .refused
-        .first()
-        .unwrap_or_else(|| panic!("not refused: {text}"));
-    let shown = first.reason.to_string();
-    assert!(shown.contains(reason), "{text}: {shown}");
-    assert_eq!(first.position.to_string(), position, "{text}");
-}
-
 #[test]
 fn values_that_are_shared_stay() {
     for (text, position, reason) in [
@@ -42,7 +26,22 @@ fn values_that_are_shared_stay() {
             "3:12",
             "used again at 4:5",
         ),
-        ("image: &i a:1 # tagwright: x\nb: *i\n", "1:11", "shared"),
+        ("image: &i a:1 # tagwright: x/y\nb: *i\n", "1:11", "shared"),
+        (
+            "image: &i a:1 # tagwright: x\nb: *i # tagwright: x:tag\n",
+            "1:11",
+            "shared",
+        ),
+        (
+            "image: &i a:1 # tagwright: x\nb: *i # tagwright: ignore\n",
+            "1:11",
+            "shared",
+        ),
+        (
+            "x: &i a:1\nb: *i # tagwright: x\n",
+            "2:4",
+            "anchored at 1:7",
+        ),
     ] {
         refused(Format::Yaml, tag("2"), text, position, reason);
     }
@@ -56,7 +55,7 @@ fn keys_that_are_there_twice_stay() {
         (
             "image: a:1\nimage: b:1\n",
             "1:8",
-            "`image` is written twice in one mapping, at 1:1 and 2:1",
+            "`image` is written twice, at 1:1 and 2:1",
         ),
         ("image: a:1\n\"image\": b\n", "1:8", "at 1:1 and 2:1"),
         (

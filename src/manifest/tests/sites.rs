@@ -42,7 +42,7 @@ fn what_is_no_reference_is_no_site() {
         "image: !Ref nginx\n",
         "image: !!int nginx\n",
         "image: [a:1]\n",
-        "image: {repository: a, tag: b}\n",
+        "image: {repository: a, pullPolicy: b}\n",
         "image: |\n  a:1\n  b:1\n",
         "image: *x\n",
         "images: a:1\n",
@@ -120,6 +120,9 @@ fn a_file_without_the_words_is_not_parsed() {
         "- [unclosed\n",
         "\u{0}",
         "imagePullSecrets: {{- x }}\n",
+        "repository: {{ x }\n",
+        "helm: {{ x }\n",
+        "version: {{ x }\ntag: }\n",
     ] {
         assert_eq!(
             index(Format::Yaml, text.as_bytes()),

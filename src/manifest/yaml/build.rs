@@ -21,9 +21,21 @@ const MAX_DEPTH: usize = 255;
 
 /// Parses a text of at most [`MAX_BYTES`](crate::manifest::MAX_BYTES) bytes.
 pub(in crate::manifest) fn parse(text: &str, comments: bool) -> Result<Tree<'_>, Problem> {
+    parse_below(text, comments, 0)
+}
+
+/// Parses a part of a text. Every position counts the `lines` above the part; every span is one of
+/// the part alone.
+pub(in crate::manifest) fn parse_below(
+    text: &str,
+    comments: bool,
+    lines: u32,
+) -> Result<Tree<'_>, Problem> {
     let mut builder = Builder {
+        lines,
         tree: Tree {
             text,
+            comments_read: comments,
             ..Tree::default()
         },
         open: Vec::new(),
@@ -38,7 +50,7 @@ pub(in crate::manifest) fn parse(text: &str, comments: bool) -> Result<Tree<'_>,
     };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Problem {
-            position: position(error.marker()),
+            position: builder.position(error.marker()),
             reason: match error.kind() {
                 ErrorKind::RecursionLimitExceeded => {
                     format!("values are nested deeper than {MAX_DEPTH} levels")
@@ -56,6 +68,8 @@ pub(in crate::manifest) fn parse(text: &str, comments: bool) -> Result<Tree<'_>,
 
 struct Builder<'a> {
     tree: Tree<'a>,
+    /// How many lines precede the text.
+    lines: u32,
     /// The collections that are open, with the key that waits for its value.
     open: Vec<(Id, Option<Id>)>,
     /// The node of each anchor, by the parser's number for it.
@@ -104,7 +118,7 @@ impl<'a> Builder<'a> {
         let id = id_of(self.tree.nodes.len());
         if self.tree.nodes.len() >= MAX_NODES {
             return Err(Problem {
-                position: position(&span.start),
+                position: self.position(&span.start),
                 reason: format!("the file has more than {MAX_NODES} values"),
             });
         }
@@ -132,12 +146,13 @@ impl<'a> Builder<'a> {
             Content::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => &span.start,
             _ => &span.end,
         };
-        let end_line = line(last.line());
+        let end_line = self.position(last).line;
+        let position = self.position(&span.start);
         self.tree.nodes.push(Node {
             content,
             start: range.start,
             end: range.end,
-            position: position(&span.start),
+            position,
             end_line,
             parent: self.open.last().map_or(NONE, |(parent, _)| *parent),
             next: id + 1,
@@ -163,12 +178,20 @@ impl<'a> Builder<'a> {
             .find(|byte| !matches!(byte, b' ' | b'\t'))
             // The first line may start with a byte-order mark, whose last byte this is.
             .is_none_or(|byte| matches!(byte, b'\n' | b'\r') || start <= 3 && *byte == 0xbf);
+        let position = self.position(&span.start);
         self.tree.comments.push(Comment {
             start,
             end,
-            position: position(&span.start),
+            position,
             own_line,
         });
+    }
+
+    fn position(&self, marker: &granit_parser::Marker) -> Position {
+        Position {
+            line: id_of(marker.line()).saturating_add(self.lines),
+            column: id_of(marker.col()).saturating_add(1),
+        }
     }
 }
 
@@ -188,18 +211,7 @@ fn byte_range(span: &Span, text: &str) -> Range<u32> {
     id_of(range.start.min(end))..id_of(end)
 }
 
-fn position(marker: &granit_parser::Marker) -> Position {
-    Position {
-        line: line(marker.line()),
-        column: line(marker.col()).saturating_add(1),
-    }
-}
-
 /// Sizes fit: a text is at most [`MAX_BYTES`](crate::manifest::MAX_BYTES) long.
 pub(super) fn id_of(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(NONE)
-}
-
-fn line(number: usize) -> u32 {
-    id_of(number)
 }

@@ -1,0 +1,6 @@
+{
+  _images+:: {
+    // tagwright: app
+    shop: 'ghcr.io/acme/shop:2.0.0',
+  },
+}

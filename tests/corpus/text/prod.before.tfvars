@@ -1,0 +1,3 @@
+# shop
+
+shop_tag = "1.4.2"   # {"$imagepolicy": "apps:app:tag"}

@@ -1,0 +1,5 @@
+task "shop" {
+  config {
+    image = "ghcr.io/acme/shop:2.0.0" /* tagwright: app */
+  }
+}

@@ -1,0 +1,5 @@
+task "shop" {
+  config {
+    image = "ghcr.io/acme/shop:1.4.2" /* tagwright: app */
+  }
+}

@@ -1,0 +1,3 @@
+const shop = new Shop({
+  image: 'ghcr.io/acme/shop:1.4.2', // tagwright: app
+});
