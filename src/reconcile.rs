@@ -17,6 +17,7 @@ pub mod message;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+mod refusal;
 pub mod running;
 pub mod settled;
 pub mod snapshot;
@@ -36,6 +37,7 @@ use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::plan::{Facts, Feed, Plan};
 use crate::reconcile::prepare::Preparation;
+use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
@@ -104,6 +106,7 @@ pub struct Reconciler {
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     settled: Option<Settled>,
     intervals: Intervals,
+    parking: Parking,
 }
 
 /// What a pass saw and means to do.
@@ -199,6 +202,7 @@ impl Reconciler {
             memory: Arc::new(Mutex::new(Memory::of(start.cache))),
             snapshot: None,
             settled: None,
+            parking: Parking::default(),
         }
     }
 
@@ -229,9 +233,9 @@ impl Reconciler {
             let result = match (observation.preparation.commits.len(), self.repository.push) {
                 (0, _) => PassResult::Nothing,
                 (_, PushMode::Off) => PassResult::Off,
-                (_, PushMode::Direct) => match self.land(&observation).await? {
+                (_, PushMode::Direct) => match self.land_all(&observation).await? {
                     Landing::Landed(commits) => PassResult::Landed(commits),
-                    Landing::Refused(words) => PassResult::Refused(words),
+                    Landing::Refused(words) => return self.by_halves(observation, words).await,
                     Landing::Moved => {
                         tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
                         tokio::time::sleep(pause).await;
@@ -257,11 +261,7 @@ impl Reconciler {
     /// # Errors
     /// When the config repo can't be fetched or read.
     pub async fn observe(&mut self, freshness: Freshness) -> Result<Observation, Error> {
-        let branch = self.repository.branch.clone();
-        let head = self
-            .with_mirror(move |mirror| mirror.fetch(&branch))
-            .await
-            .map_err(|source| self.git_error(source))?;
+        let head = self.fetch().await?;
         let snapshot = self.snapshot_of(head).await?;
         let facts = self.list(&snapshot, freshness).await;
         let (facts, plan) = self.plan(&snapshot, facts).await;
@@ -299,6 +299,13 @@ impl Reconciler {
             plan,
             preparation: Arc::new(preparation),
         })
+    }
+
+    async fn fetch(&self) -> Result<CommitId, Error> {
+        let branch = self.repository.branch.clone();
+        self.with_mirror(move |mirror| mirror.fetch(&branch))
+            .await
+            .map_err(|source| self.git_error(source))
     }
 
     async fn snapshot_of(&mut self, head: CommitId) -> Result<Arc<Snapshot>, Error> {
@@ -380,26 +387,39 @@ impl Reconciler {
 
     async fn prepare(
         &self,
-        plan: &Arc<Plan>,
+        plan: &Plan,
         snapshot: &Arc<Snapshot>,
         head: CommitId,
     ) -> Result<Preparation, Error> {
         if plan.changes().next().is_none() {
             return Ok(Preparation::default());
         }
-        let plan = Arc::clone(plan);
-        let snapshot = Arc::clone(snapshot);
-        self.with_mirror(move |mirror| prepare_from(Source::Commit(mirror, head), &plan, &snapshot))
-            .await
-            .map_err(|source| self.source_error(source))
+        let mut plan = Plan::clone(plan);
+        let parked = self.without_parked(&mut plan.stages, snapshot);
+        let mut preparation = Preparation::default();
+        if plan.changes().next().is_some() {
+            let snapshot = Arc::clone(snapshot);
+            preparation = self
+                .with_mirror(move |mirror| {
+                    prepare_from(Source::Commit(mirror, head), &plan, &snapshot)
+                })
+                .await
+                .map_err(|source| self.source_error(source))?;
+        }
+        preparation.refused.extend(parked);
+        Ok(preparation)
     }
 
-    async fn land(&self, observation: &Observation) -> Result<Landing, Error> {
-        let Some(base) = observation.base else {
-            return Ok(Landing::Moved);
-        };
+    async fn land_all(&self, observation: &Observation) -> Result<Landing, Error> {
+        match observation.base {
+            Some(base) => self.land(base, &observation.preparation).await,
+            None => Ok(Landing::Moved),
+        }
+    }
+
+    async fn land(&self, base: CommitId, preparation: &Arc<Preparation>) -> Result<Landing, Error> {
         let branch = self.repository.branch.clone();
-        let preparation = Arc::clone(&observation.preparation);
+        let preparation = Arc::clone(preparation);
         let author = self.repository.author.clone();
         let time = self.clock.now();
         self.with_mirror(move |mirror| {

@@ -69,10 +69,9 @@ pub struct Plan {
 impl Plan {
     /// The stages that change.
     pub fn changes(&self) -> impl Iterator<Item = (&StagePlan, &Change)> {
-        self.stages.iter().filter_map(|stage| match &stage.step {
-            Step::Change(change) => Some((stage, change)),
-            _ => None,
-        })
+        self.stages
+            .iter()
+            .filter_map(|stage| Some((stage, stage.change()?)))
     }
 }
 
@@ -104,6 +103,16 @@ pub struct StagePlan {
     pub selection: Option<Selection>,
     /// What to do.
     pub step: Step,
+}
+
+impl StagePlan {
+    /// The change it makes, if it makes one.
+    pub fn change(&self) -> Option<&Change> {
+        match &self.step {
+            Step::Change(change) => Some(change),
+            _ => None,
+        }
+    }
 }
 
 /// What to do with one stage.

@@ -17,7 +17,7 @@ use crate::diag::Diagnostic;
 use crate::git::BlobId;
 use crate::image::Image;
 use crate::manifest::{self, FileIndex, Format};
-use crate::reconcile::claims::{self, Claims, IndexedFile};
+use crate::reconcile::claims::{self, Claims, IndexedFile, StageKey};
 use crate::reconcile::source::{Contents, Error, Files, LastListing, Source, SourceFile};
 
 /// Indexes by content and format.
@@ -101,6 +101,12 @@ impl Snapshot {
             claims,
             diagnostics,
         })
+    }
+
+    /// The names of a stage's app and of the stage.
+    pub fn names(&self, key: StageKey) -> (&str, &str) {
+        let app = &self.apps[key.app];
+        (app.name.as_str(), app.stages[key.stage].name.as_str())
     }
 }
 

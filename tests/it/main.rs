@@ -39,6 +39,7 @@ mod scenario_crash;
 mod scenario_files;
 mod scenario_policies;
 mod scenario_race;
+mod scenario_refusal;
 mod scenario_registry;
 mod scenario_remote;
 mod scenario_sites;

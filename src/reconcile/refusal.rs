@@ -1,0 +1,258 @@
+//! Changes that the remote refuses: tried again by halves, then parked.
+//!
+//! Invariant: a change that a hook, a path lock or a size limit keeps out keeps no other change out.
+//! Each half is planned and prepared anew on the head that it builds on. What is refused alone is left
+//! out for a while that doubles each time, and told with the remote's words until it lands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diag::Diagnostic;
+use crate::git::CommitId;
+use crate::image::{Digest, Tag};
+use crate::reconcile::execute::Landing;
+use crate::reconcile::plan::{Change, Facts, StagePlan};
+use crate::reconcile::prepare::Prepared;
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::{Error, Observation, Pass, PassResult, Reconciler};
+
+/// Most pushes of one pass after the first was refused. Two refused changes among a thousand are found
+/// in fewer; a remote that refuses everything isn't asked a thousand times.
+const MAX_PUSHES: u32 = 40;
+
+/// The wait after the second refusal of a change; after the first, the next pass tries again.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// The longest wait: a lock is lifted or a hook mended by people, within hours.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// The changes that wait because the remote refused them, by app and stage.
+#[derive(Debug, Default)]
+pub(super) struct Parking(BTreeMap<(String, String), Parked>);
+
+#[derive(Debug)]
+struct Parked {
+    tag: Tag,
+    digest: Digest,
+    wait: SignedDuration,
+    until: Timestamp,
+    words: String,
+}
+
+impl Parking {
+    /// Parks `prepared`, which the remote refused at `now` for the reason in `words`.
+    fn park(&mut self, prepared: &Prepared, words: &str, now: Timestamp) {
+        let change = &prepared.change;
+        let wait = match self.0.get(&key(prepared)) {
+            Some(parked) if parked.is(change) => (parked.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
+            _ => SignedDuration::ZERO,
+        };
+        let parked = Parked {
+            tag: change.tag.clone(),
+            digest: change.digest.clone(),
+            wait,
+            until: now.saturating_add(wait).unwrap_or(now),
+            words: words.to_owned(),
+        };
+        self.0.insert(key(prepared), parked);
+    }
+
+    /// Why the change of a stage waits at `now`, if it does.
+    pub(super) fn reason(
+        &self,
+        app: &str,
+        stage: &str,
+        change: &Change,
+        now: Timestamp,
+    ) -> Option<String> {
+        let parked = self.0.get(&(app.to_owned(), stage.to_owned()))?;
+        // One that lies too far ahead was noted before the clock was set back.
+        let waits = parked.until > now && parked.until.duration_since(now) <= LONGEST_WAIT;
+        (parked.is(change) && waits).then(|| {
+            let (tag, until, words) = (&parked.tag, parked.until, &parked.words);
+            format!("{app}: {stage} -> {tag} waits until {until}: the remote refused it: {words}")
+        })
+    }
+}
+
+impl Parked {
+    fn is(&self, change: &Change) -> bool {
+        self.tag == change.tag && self.digest == change.digest
+    }
+}
+
+fn key(prepared: &Prepared) -> (String, String) {
+    (prepared.app.clone(), prepared.stage.clone())
+}
+
+/// Some of a pass's commits, by their places, and the words with which the remote refused them all.
+struct Group {
+    members: Vec<usize>,
+    words: String,
+}
+
+impl Reconciler {
+    /// Leaves the changes out of `stages` that are parked, and tells them.
+    pub(super) fn without_parked(
+        &self,
+        stages: &mut Vec<StagePlan>,
+        snapshot: &Snapshot,
+    ) -> Vec<Diagnostic> {
+        let now = self.clock.now();
+        let mut told = Vec::new();
+        stages.retain(|stage| {
+            let (app, name) = snapshot.names(stage.key);
+            let Some((change, reason)) = stage
+                .change()
+                .and_then(|change| Some((change, self.parking.reason(app, name, change, now)?)))
+            else {
+                return true;
+            };
+            told.extend(change.sites.first().map(|at| {
+                let file = &snapshot.files[at.file];
+                let position = file.index.sites[at.site].position;
+                Diagnostic::error(&file.path, reason).at_bare(position)
+            }));
+            false
+        });
+        told
+    }
+
+    /// Goes on after the remote refused all commits of `observation` together.
+    pub(super) async fn by_halves(
+        &mut self,
+        mut observation: Observation,
+        words: String,
+    ) -> Result<Pass, Error> {
+        let all = Arc::clone(&observation.preparation);
+        let mut groups = vec![Group {
+            members: (0..all.commits.len()).collect(),
+            words: words.clone(),
+        }];
+        let mut landed: Vec<(Prepared, CommitId)> = Vec::new();
+        let mut told = Vec::new();
+        let mut pushes = 0;
+        while let Some(mut group) = groups.pop() {
+            if let [alone] = *group.members {
+                let now = self.clock.now();
+                self.parking.park(&all.commits[alone], &group.words, now);
+            }
+            if group.members.len() == 1 || pushes >= MAX_PUSHES {
+                let members = group.members.iter();
+                told.extend(members.map(|at| refused(&all.commits[*at], &group.words)));
+                continue;
+            }
+            let second = group.members.split_off(group.members.len() / 2);
+            for members in [group.members, second] {
+                pushes += 1;
+                let wanted = members.iter().map(|at| key(&all.commits[*at])).collect();
+                match self.land_some(&observation.facts, &wanted).await? {
+                    Some(Ok(more)) => landed.extend(more),
+                    Some(Err(words)) => groups.push(Group { members, words }),
+                    // The branch moved: the next pass plans them on what is there then.
+                    None => {}
+                }
+            }
+        }
+        if landed.is_empty() {
+            let result = PassResult::Refused(words);
+            return Ok(Pass {
+                observation,
+                result,
+            });
+        }
+        let (commits, ids) = landed.into_iter().unzip();
+        let preparation = Arc::make_mut(&mut observation.preparation);
+        preparation.commits = commits;
+        preparation.refused.extend(told);
+        Ok(Pass {
+            observation,
+            result: PassResult::Landed(ids),
+        })
+    }
+
+    /// Lands the changes of the `wanted` stages on the branch as it is now: the commits, or the words
+    /// of the refusal; `None` if the branch moved.
+    async fn land_some(
+        &mut self,
+        facts: &Facts,
+        wanted: &BTreeSet<(String, String)>,
+    ) -> Result<Option<Result<Vec<(Prepared, CommitId)>, String>>, Error> {
+        let head = self.fetch().await?;
+        let snapshot = self.snapshot_of(head).await?;
+        let mut plan = self.plan_once(&snapshot, facts);
+        plan.stages.retain(|stage| {
+            let (app, name) = snapshot.names(stage.key);
+            wanted.contains(&(app.to_owned(), name.to_owned()))
+        });
+        let preparation = Arc::new(self.prepare(&plan, &snapshot, head).await?);
+        let landing = self.land(head, &preparation).await?;
+        Ok(match landing {
+            Landing::Landed(ids) => {
+                let commits = preparation.commits.iter().cloned();
+                Some(Ok(commits.zip(ids).collect()))
+            }
+            Landing::Refused(words) => Some(Err(words)),
+            Landing::Moved => None,
+        })
+    }
+}
+
+fn refused(prepared: &Prepared, words: &str) -> Diagnostic {
+    let (app, stage, tag) = (&prepared.app, &prepared.stage, &prepared.change.tag);
+    let message = format!("{app}: {stage} -> {tag}: the remote refused it: {words}");
+    let first = prepared.files.first();
+    let path = first.map_or("", |file| file.path.as_str());
+    let diagnostic = Diagnostic::error(path, message);
+    match first.and_then(|file| file.edits.first()) {
+        Some(edit) => diagnostic.at_bare(edit.position),
+        None => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::running::Running;
+
+    fn prepared(tag: &str) -> Prepared {
+        Prepared {
+            app: "shop".to_owned(),
+            stage: "staging".to_owned(),
+            change: Change {
+                from: Running::Nothing,
+                tag: tag.parse().unwrap(),
+                digest: Digest::of(tag.as_bytes()),
+                sites: Vec::new(),
+                reason: String::new(),
+            },
+            message: String::new(),
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_are_for_one_change() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let mut parking = Parking::default();
+        let change = prepared("1.1.0");
+        let waits = |parking: &Parking, prepared: &Prepared, seconds| {
+            let reason = parking.reason("shop", "staging", &prepared.change, at(seconds));
+            reason.is_some()
+        };
+        for (refusal, wait) in [0, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+            .into_iter()
+            .enumerate()
+        {
+            parking.park(&change, "frozen", at(0));
+            assert!(wait == 0 || waits(&parking, &change, wait - 1), "{refusal}");
+            assert!(!waits(&parking, &change, wait), "{refusal}");
+        }
+        assert!(!waits(&parking, &change, -7200), "the clock was set back");
+        assert!(!waits(&parking, &prepared("1.2.0"), 0));
+        parking.park(&prepared("1.2.0"), "frozen", at(0));
+        assert!(!waits(&parking, &prepared("1.2.0"), 0));
+    }
+}
