@@ -258,19 +258,18 @@ fn people_and_two_services_race_without_loss_or_double() {
         });
         let services = [ours, &mut other].map(|service| {
             scope.spawn(move || {
-                let mut passes = 0;
+                // On a busy machine the person may be done before one of them has begun.
+                service.pass_or_busy();
                 while !done.load(Ordering::SeqCst) {
                     service.pass_or_busy();
-                    passes += 1;
                 }
-                passes
             })
         });
         person.join().expect("the person pushed everything");
         releases.join().expect("everything was released");
         done.store(true, Ordering::SeqCst);
         for service in services {
-            assert!(service.join().expect("the service ran") > 1);
+            service.join().expect("the service ran");
         }
     });
     scenario.pass();
