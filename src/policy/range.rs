@@ -230,8 +230,11 @@ impl Comparator {
         match self.given {
             Given::Major => major != self.numbers[0],
             Given::Minor if [major, minor] != self.numbers[..2] => true,
-            // Pre-releases that `!=1.2` covers pass where the group admits pre-releases.
-            Given::Minor if version.is_prerelease() || !self.prerelease.is_empty() => order.is_ne(),
+            // Pre-releases that `!=1.2` covers pass where the group admits pre-releases; `!=1.2-rc.1`
+            // excludes the pre-release of that name of every patch.
+            Given::Minor if version.is_prerelease() || !self.prerelease.is_empty() => {
+                version.prerelease != &*self.prerelease
+            }
             Given::Minor => false,
             Given::Nothing | Given::Everything => order.is_ne(),
         }
