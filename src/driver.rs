@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::config::{Repository, Service};
 use crate::git::{self, Mirror, Remote};
-use crate::reconcile::observe::{Missing, Observer, Paused};
+use crate::reconcile::observe::{Missing, Observer, Paused, Pauses};
 use crate::reconcile::plan::Step;
 use crate::reconcile::snapshot::{self, IndexCache};
 use crate::reconcile::{
@@ -78,6 +78,7 @@ pub fn reconcilers(
             .collect(),
         otherwise: REGISTRY_INTERVAL,
     };
+    let pauses = Pauses::new(state.load("paused", CACHE_VERSION).unwrap_or_default());
     let mut mirrors = Vec::new();
     service
         .repositories
@@ -88,13 +89,11 @@ pub fn reconcilers(
             let missing = state
                 .load(&format!("missing-{name}"), CACHE_VERSION)
                 .unwrap_or_default();
-            let paused = state
-                .load(&format!("paused-{name}"), CACHE_VERSION)
-                .unwrap_or_default();
             Ok(Reconciler::new(Start {
                 repository: repository.clone(),
                 intervals: intervals.clone(),
-                observer: Observer::new(client.clone(), clock.clone(), missing).with_paused(paused),
+                observer: Observer::new(client.clone(), clock.clone(), missing)
+                    .with_pauses(pauses.clone()),
                 mirror,
                 cache: state
                     .load(&format!("sites-{name}"), sites_version())
@@ -151,7 +150,7 @@ impl Kept {
         let sites = snapshot::pack(&self.sites);
         let kept = state
             .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)
-            .and_then(|()| state.save(&format!("paused-{name}"), CACHE_VERSION, &self.paused))
+            .and_then(|()| state.save("paused", CACHE_VERSION, &self.paused))
             .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
         if let Err(error) = kept {
             tracing::warn!(repository = %name, "the cache could not be kept: {error}");

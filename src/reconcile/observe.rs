@@ -23,9 +23,7 @@ use crate::registry::{self, Client, Resolved};
 
 mod pauses;
 
-pub use pauses::Paused;
-
-use pauses::Pauses;
+pub use pauses::{Paused, Pauses};
 
 /// Listings and manifests asked for at once over all registries; the client bounds each host further.
 const AT_ONCE: usize = 64;
@@ -43,7 +41,7 @@ pub struct Observer {
     /// What was read of tags that run, since the listing.
     running: Manifests,
     /// Hosts that asked not to be asked, and until when.
-    pauses: Arc<Pauses>,
+    pauses: Pauses,
     missing: Missing,
 }
 
@@ -62,18 +60,15 @@ impl Observer {
             clock,
             listings: BTreeMap::new(),
             running: BTreeMap::new(),
-            pauses: Arc::default(),
+            pauses: Pauses::default(),
             missing,
         }
     }
 
-    /// The same, leaving the hosts alone that asked an earlier process for it.
+    /// The same, leaving the hosts alone that asked others with these pauses for it.
     #[must_use]
-    pub fn with_paused(self, paused: Paused) -> Self {
-        Self {
-            pauses: Arc::new(Pauses::new(paused)),
-            ..self
-        }
+    pub fn with_pauses(self, pauses: Pauses) -> Self {
+        Self { pauses, ..self }
     }
 
     /// The client that it asks with.
@@ -207,7 +202,7 @@ impl Observer {
         for key in keys {
             let answer = question(key.clone());
             let host = image_of(&key).registry().to_owned();
-            let (gate, pauses) = (Arc::clone(&gate), Arc::clone(&self.pauses));
+            let (gate, pauses) = (Arc::clone(&gate), self.pauses.clone());
             let clock = self.clock.clone();
             tasks.spawn(async move {
                 // The semaphore is never closed, so waiting for it can't fail.

@@ -5,7 +5,7 @@
 //! clock is set.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,21 +14,22 @@ use serde::{Deserialize, Serialize};
 /// Longest pause that a host can ask for: the longest window of the quotas that registries state.
 const LONGEST: SignedDuration = SignedDuration::from_hours(6);
 
-/// The pauses, shared by the requests under way.
-#[derive(Debug, Default)]
-pub(super) struct Pauses(Mutex<Paused>);
+/// The pauses; clones are one, so that what one config repo is told counts for all.
+#[derive(Debug, Clone, Default)]
+pub struct Pauses(Arc<Mutex<Paused>>);
 
 /// The pauses as they are kept for the next process: host, and until when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused(BTreeMap<String, Timestamp>);
 
 impl Pauses {
-    pub(super) fn new(paused: Paused) -> Self {
-        Self(Mutex::new(paused))
+    /// The pauses that an earlier process kept.
+    pub fn new(paused: Paused) -> Self {
+        Self(Arc::new(Mutex::new(paused)))
     }
 
     /// What to keep for the next process.
-    pub(super) fn paused(&self) -> Paused {
+    pub fn paused(&self) -> Paused {
         self.lock().clone()
     }
 
