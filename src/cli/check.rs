@@ -11,6 +11,8 @@ use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::config::{self, FolderPath, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
+use crate::image::Image;
+use crate::reconcile::claims::SiteRef;
 use crate::reconcile::plan::Blocked;
 use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Source;
@@ -62,6 +64,7 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
             .cloned()
             .chain(siteless(&snapshot))
             .chain(unmanaged(&snapshot))
+            .chain(unreached(&snapshot))
             .collect();
         report
             .diagnostics
@@ -169,26 +172,50 @@ fn siteless(snapshot: &Snapshot) -> Vec<Diagnostic> {
 
 /// Images that nobody manages, one diagnostic each, at their first site.
 fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let mut seen = BTreeMap::new();
-    for reference in &snapshot.claims.unmanaged {
-        let file = &snapshot.files[reference.file];
-        let site = &file.index.sites[reference.site];
-        if let Some(image) = site.image() {
-            let entry = seen.entry(image).or_insert((file, site, 0_usize));
-            entry.2 += 1;
-        }
-    }
-    seen.into_iter()
-        .map(|(image, (file, site, count))| {
-            let others = match count {
-                1 => String::new(),
-                _ => format!(", here and at {}", output::count(count - 1, "other place")),
-            };
-            Diagnostic::warning(&file.path, format!("nobody manages {image}{others}"))
-                .at_bare(site.position)
+    let by_image = first_sites(snapshot, &snapshot.claims.unmanaged);
+    by_image
+        .map(|(image, place, others)| {
+            place(format!("nobody manages {image}{others}"))
                 .hint("add an app file for it, or `# tagwright: ignore` at the site")
         })
         .collect()
+}
+
+/// The same for images that an app watches, where no stage of it reaches.
+fn unreached(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let by_image = first_sites(snapshot, &snapshot.claims.unreached);
+    by_image
+        .map(|(image, place, others)| {
+            place(format!(
+                "nobody manages {image}{others}: no stage of an app that watches it reaches \
+                 the file"
+            ))
+            .hint("add the file to the `paths` of a stage, or `# tagwright: ignore` at the site")
+        })
+        .collect()
+}
+
+/// Each image of `sites` with what makes a warning at its first one, and how many others there are.
+fn first_sites<'s>(
+    snapshot: &'s Snapshot,
+    sites: &[SiteRef],
+) -> impl Iterator<Item = (&'s Image, impl FnOnce(String) -> Diagnostic, String)> {
+    let mut seen = BTreeMap::new();
+    for reference in sites {
+        let file = &snapshot.files[reference.file];
+        let site = &file.index.sites[reference.site];
+        if let Some(image) = site.image() {
+            seen.entry(image).or_insert((file, site, 0_usize)).2 += 1;
+        }
+    }
+    seen.into_iter().map(|(image, (file, site, count))| {
+        let others = match count {
+            1 => String::new(),
+            _ => format!(", here and at {}", output::count(count - 1, "other place")),
+        };
+        let place = |words| Diagnostic::warning(&file.path, words).at_bare(site.position);
+        (image, place, others)
+    })
 }
 
 /// Adds the source lines to diagnostics about files of the tree, reading each file once, and names the

@@ -58,6 +58,8 @@ pub struct Claims {
     pub contested: BTreeSet<StageKey>,
     /// Sites of images that no app watches.
     pub unmanaged: Vec<SiteRef>,
+    /// Sites of images that an app watches, in files that no stage of it reaches.
+    pub unreached: Vec<SiteRef>,
 }
 
 /// Settles who owns each site.
@@ -81,7 +83,7 @@ pub fn claim(apps: &[App], entries: &[PoliciesEntry], files: &[IndexedFile]) -> 
             match owners.of_site(file, site) {
                 Claim::One(stage) => claims.stages.entry(stage).or_default().push(reference),
                 Claim::Nobody => claims.unmanaged.push(reference),
-                Claim::OtherPath => {}
+                Claim::OtherPath => claims.unreached.push(reference),
                 Claim::Contested(several) => {
                     let told = owners.contest(&several);
                     claims.refuse(file, site, told);

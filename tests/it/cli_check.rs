@@ -80,6 +80,7 @@ fn every_kind_of_mistake_is_found_in_one_run() {
             "other/nginx.yaml",
             "a: {image: nginx:1}\nb: {image: nginx:2}\n",
         ),
+        ("other/shop.yaml", POD.1),
     ]);
     let ran = place.run(&["check", "-o", "json"]).exits(2);
     let told = told(&ran.json());
@@ -87,6 +88,7 @@ fn every_kind_of_mistake_is_found_in_one_run() {
         "apps/broken.yaml:1:4: error: not read, so nothing in it is updated",
         "apps/marker.yaml:1:8: warning: the marker names the app `shpo`",
         "other/nginx.yaml:1:12: warning: nobody manages docker.io/library/nginx, here and at 1 other place",
+        "other/shop.yaml:1:8: warning: nobody manages ghcr.io/acme/shop: no stage of an app that watches it",
         "policies/bad.yaml:4:16: error: `>>` is not an operator",
         "policies/cart.yaml: error: no site for the stage `default`",
     ];

@@ -278,4 +278,14 @@ fn images_that_nobody_watches_are_unmanaged() {
     let files = [file("staging/a.yaml", "image: nginx:1.25\n")];
     let claims = claim(&apps, &entries, &files);
     assert_eq!(claims.unmanaged, [SiteRef { file: 0, site: 0 }]);
+    assert_eq!(claims.unreached, []);
+}
+
+#[test]
+fn sites_of_a_watched_image_that_no_stage_reaches_are_known() {
+    let (apps, entries) = apps(&[SHOP]);
+    let files = [file("elsewhere/a.yaml", "image: ghcr.io/acme/shop:1.0.0\n")];
+    let claims = claim(&apps, &entries, &files);
+    assert_eq!(claims.unreached, [SiteRef { file: 0, site: 0 }]);
+    assert_eq!(claims.unmanaged, []);
 }
