@@ -79,7 +79,7 @@ impl State {
     /// Reads the document `name`, if one of this `version` is there.
     pub fn load<T: DeserializeOwned>(&self, name: &str, version: u32) -> Option<T> {
         let path = self.path(name);
-        // Whole, as parsing from a reader takes three times as long.
+        // Whole, since parsing from memory is the faster way.
         let bytes = std::fs::read(&path).ok()?;
         match serde_json::from_slice::<Document<T>>(&bytes) {
             Ok(document) if document.version == version => Some(document.content),

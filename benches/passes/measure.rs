@@ -9,7 +9,8 @@ use anyhow::Context as _;
 pub const HEAD: &str = "| what | median | min–max | CPU | peak memory | target | |\n\
                         |---|---:|---:|---:|---:|---|---|";
 
-const MIB: f64 = 1024.0 * 1024.0;
+/// Sizes are in megabytes of a million bytes, as the targets are.
+const MB: f64 = 1_000_000.0;
 
 /// The kernel counts CPU time in these in `/proc` (`USER_HZ`, the same on all architectures of Linux
 /// in use).
@@ -111,7 +112,7 @@ pub struct Row {
     /// The highest of all runs, in bytes.
     memory: Option<u64>,
     within: Option<Duration>,
-    /// The most memory that it should take, in MiB.
+    /// The most memory that it should take, in MB.
     below: Option<u32>,
     note: String,
 }
@@ -140,9 +141,9 @@ impl Row {
         self
     }
 
-    /// Adds how much memory it should take at most, in MiB.
-    pub fn below(mut self, mebibytes: u32) -> Self {
-        self.below = Some(mebibytes);
+    /// Adds how much memory it should take at most, in MB.
+    pub fn below(mut self, megabytes: u32) -> Self {
+        self.below = Some(megabytes);
         self
     }
 
@@ -155,7 +156,7 @@ impl Row {
     fn misses(&self) -> bool {
         let late = self.within.is_some_and(|limit| self.times.median() > limit);
         let large = match (self.memory, self.below) {
-            (Some(bytes), Some(limit)) => bytes as f64 / MIB > f64::from(limit),
+            (Some(bytes), Some(limit)) => bytes as f64 / MB > f64::from(limit),
             _ => false,
         };
         late || large
@@ -164,7 +165,7 @@ impl Row {
     fn target(&self) -> String {
         let parts: Vec<String> = [
             self.within.map(|limit| format!("≤ {}", shown(limit))),
-            self.below.map(|limit| format!("≤ {limit} MiB")),
+            self.below.map(|limit| format!("≤ {limit} MB")),
         ]
         .into_iter()
         .flatten()
@@ -177,9 +178,9 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, most) = self.times.range();
-        let memory = self.memory.map_or_else(String::new, |bytes| {
-            format!("{:.0} MiB", bytes as f64 / MIB)
-        });
+        let memory = self
+            .memory
+            .map_or_else(String::new, |bytes| format!("{:.0} MB", bytes as f64 / MB));
         write!(
             f,
             "| {} | {} | {}–{} | {} | {memory} | {} | {} |",

@@ -226,7 +226,7 @@ pub fn restart_and_rest() -> anyhow::Result<Vec<Row>> {
         )
         .memory(rest.get("resident")?)
         .below(150)
-        .note(format!("peak {} MiB", rest.peak()? >> 20)),
+        .note(format!("peak {} MB", rest.peak()? / 1_000_000)),
     ])
 }
 
