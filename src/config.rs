@@ -24,6 +24,7 @@ mod read;
 mod report;
 mod schema;
 mod service;
+mod target;
 mod tree;
 
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use name::{FluxMarker, InvalidName, Name};
 pub use raw_service::PushMode;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
 pub use service::{PoliciesEntry, Registry, Repository, Server, Service};
+pub use target::Target;
 
 use crate::diag::Diagnostic;
 use raw_service::RawService;

@@ -298,6 +298,13 @@ mod tests {
     }
 
     #[test]
+    fn a_wide_blank_is_marked_whole() {
+        let text = "a:\u{a0}\u{a0}b\n";
+        let shown = Diagnostic::warning("a.yaml", "odd").at(text, 2);
+        assert!(shown.render(false).contains("a.yaml:1:3"));
+    }
+
+    #[test]
     fn only_near_words_are_suggested() {
         let known = ["image", "stages", "tags"];
         assert_eq!(suggest("imgae", known), Some("image"));

@@ -20,24 +20,30 @@ mod draft;
 mod edit;
 mod find;
 mod helm;
+mod key_path;
 mod kubernetes;
 mod kustomize;
 mod marked;
 mod marker;
 mod nested;
 mod owner;
+mod pulls;
 mod refusal;
 mod screen;
 mod site;
 mod split;
+mod target;
 mod text;
 mod together;
 mod value;
 mod verify;
 mod yaml;
 
+pub use key_path::{KeyPath, KeyPathError};
+pub use pulls::{ImageRule, Pull, PullKind, Pulls};
 pub use refusal::Refusal;
 pub use site::{Field, FileIndex, Marker, Note, Part, Problem, Site, SiteKind, Style};
+pub use target::{Aim, TargetPath};
 pub use text::Dialect;
 
 use yaml::Tree;
@@ -49,7 +55,7 @@ use crate::image::{Digest, Tag};
 
 /// Version of what [`index`] finds. Raise it with every change of result, so that kept indexes are
 /// made anew.
-pub const INDEXER_VERSION: u32 = 2;
+pub const INDEXER_VERSION: u32 = 3;
 
 /// Largest file that is read for sites, in bytes. The largest manifests in use, bundles of custom
 /// resource definitions, are a few megabytes.
@@ -63,6 +69,8 @@ pub enum Format {
     Yaml,
     /// A file that Kustomize reads by its name, so its `images` need no `kind`.
     Kustomization,
+    /// A Helm chart's `Chart.yaml`, which stands for the chart's folder.
+    Chart,
     /// JSON: read as YAML, of which it is a part; written with double quotes only.
     Json,
     /// Any other text: only marked values are read.
@@ -73,7 +81,7 @@ impl Format {
     /// Largest file of this format that is read for sites, in bytes.
     pub fn max_bytes(self) -> usize {
         match self {
-            Self::Yaml | Self::Kustomization | Self::Json => MAX_BYTES,
+            Self::Yaml | Self::Kustomization | Self::Chart | Self::Json => MAX_BYTES,
             Self::Text(_) => text::MAX_BYTES,
         }
     }
@@ -95,6 +103,8 @@ pub fn format_of(path: &str) -> Option<Format> {
         "kustomization.yaml" | "kustomization.yml" | "Kustomization" => {
             return Some(Format::Kustomization);
         }
+        // Helm knows a chart by this name alone (Helm documentation, "Charts").
+        "Chart.yaml" => return Some(Format::Chart),
         _ => {}
     }
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -107,28 +117,48 @@ pub fn format_of(path: &str) -> Option<Format> {
     }
 }
 
+/// How a file is read: its format, and the targets that apps have in it.
+#[derive(Debug, Clone, Copy)]
+struct Reading<'a> {
+    format: Format,
+    targets: &'a [TargetPath],
+}
+
 /// Every site of a file, in the order of the text.
 ///
 /// Where a file isn't what its name says, such as a template of YAML, only its marked values are
 /// read, by the rules for texts, and the problem is stated beside them.
 pub fn index(format: Format, bytes: &[u8]) -> FileIndex {
+    index_with(format, bytes, &[])
+}
+
+/// Every site of a file, those of `targets` among them. An index of a file with targets is good for
+/// those targets only.
+pub fn index_with(format: Format, bytes: &[u8], targets: &[TargetPath]) -> FileIndex {
     if let Format::Text(dialect) = format {
-        return text::index(dialect, bytes);
+        return FileIndex {
+            aims: vec![Aim::Unread; targets.len()],
+            ..text::index(dialect, bytes)
+        };
     }
-    match read(bytes) {
+    let reading = Reading { format, targets };
+    match read(reading, bytes) {
         Ok(None) => FileIndex::default(),
-        Ok(Some(tree)) => find::find(format, &tree),
+        Ok(Some(tree)) => find::find(reading, &tree),
         Err(problem) => text::index_instead(format, bytes, problem),
     }
 }
 
-/// Parses a file if it can hold a site at all.
-fn read(bytes: &[u8]) -> Result<Option<Tree<'_>>, Problem> {
+/// Parses a file if it can hold a site, or bring in files that do.
+fn read<'b>(reading: Reading<'_>, bytes: &'b [u8]) -> Result<Option<Tree<'b>>, Problem> {
     // UTF-16 hides every word that is looked for.
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(at(1, "the file is not UTF-8 but UTF-16".to_owned()));
     }
-    if !screen::passes(bytes) {
+    let wanted = !reading.targets.is_empty()
+        || screen::passes(bytes)
+        || pulls::may_pull(reading.format, bytes);
+    if !wanted {
         return Ok(None);
     }
     if bytes.len() > MAX_BYTES {
@@ -253,7 +283,18 @@ pub fn rewrite(
     index: &FileIndex,
     changes: &[Change<'_>],
 ) -> Rewritten {
-    edit::rewrite(format, bytes, index, changes)
+    rewrite_with(format, bytes, &[], index, changes)
+}
+
+/// Makes `changes` to a file whose index with `targets` is `index`, as [`rewrite`] does.
+pub fn rewrite_with(
+    format: Format,
+    bytes: &[u8],
+    targets: &[TargetPath],
+    index: &FileIndex,
+    changes: &[Change<'_>],
+) -> Rewritten {
+    edit::rewrite(Reading { format, targets }, bytes, index, changes)
 }
 
 #[cfg(test)]

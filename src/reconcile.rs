@@ -11,12 +11,14 @@
 //!
 //! The only module that knows the whole chain; the leaves don't know each other.
 
+pub mod aim;
 pub mod claims;
 pub mod execute;
 pub mod message;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+pub mod reach;
 mod refusal;
 pub mod running;
 pub mod settled;
@@ -392,7 +394,10 @@ impl Reconciler {
         head: CommitId,
     ) -> Result<Preparation, Error> {
         if plan.changes().next().is_none() {
-            return Ok(Preparation::default());
+            return Ok(Preparation {
+                refused: plan.refused.clone(),
+                ..Preparation::default()
+            });
         }
         let mut plan = Plan::clone(plan);
         let parked = self.without_parked(&mut plan.stages, snapshot);

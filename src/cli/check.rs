@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
+use crate::cli::walk;
 use crate::config::{self, FolderPath, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
 use crate::image::Image;
@@ -55,7 +56,9 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
     };
     if let Some(entries) = entries {
         let source = Source::Folder(&arguments.path);
+        let waiting = walk::waiting(format!("reading {}", arguments.path.display()));
         let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
+        waiting.finish_and_clear();
         report.apps = snapshot.apps.len();
         report.sites = snapshot.claims.stages.values().map(Vec::len).sum();
         let found = snapshot

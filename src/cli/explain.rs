@@ -1,5 +1,6 @@
 //! `explain APP`: every tag with its verdict, and what each stage runs and waits for.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use crate::cli::output::{Exit, Output};
 use crate::cli::service::{self, Workplace};
 use crate::cli::view::StageView;
 use crate::clock::Clock;
+use crate::config::App;
 use crate::diag::{Diagnostic, Position};
 use crate::image::Tag;
 use crate::policy::Verdict;
@@ -131,12 +133,16 @@ async fn explain(
         .iter()
         .flat_map(|stage| stage.places.iter().map(|place| place.file.as_str()))
         .collect();
+    let concerned = concerned(observation, declared);
     let problems = observation
         .snapshot
         .diagnostics
         .iter()
         .chain(&observation.preparation.refused)
-        .filter(|problem| problem.file == *file || places.contains(&problem.file.as_str()))
+        .filter(|problem| {
+            let file = problem.file.as_str();
+            places.contains(&file) || concerned.contains(file)
+        })
         .cloned()
         .collect();
     Explanation {
@@ -146,6 +152,21 @@ async fn explain(
         stages,
         problems,
     }
+}
+
+/// The files whose problems are the app's: its own, those of its targets, and every file that names
+/// its image.
+fn concerned<'o>(observation: &'o Observation, app: &'o App) -> BTreeSet<&'o str> {
+    let naming = observation.snapshot.files.iter().filter(|file| {
+        let mut sites = file.index.sites.iter();
+        sites.any(|site| site.image() == Some(&app.image))
+    });
+    let targets = app.targets.iter().map(|target| target.at.0.as_str());
+    naming
+        .map(|file| file.path.as_str())
+        .chain(targets)
+        .chain([app.file.as_str()])
+        .collect()
 }
 
 fn stage(observation: &Observation, plan: &StagePlan, same_digest: Vec<Tag>) -> StageExplanation {

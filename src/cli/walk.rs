@@ -159,6 +159,16 @@ fn read(file: &Found) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A sign of life during work of unknown length, where stderr is a terminal.
+pub fn waiting(message: String) -> ProgressBar {
+    /// Often enough to be seen turning.
+    const TICK: std::time::Duration = std::time::Duration::from_millis(120);
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_message(message);
+    spinner.enable_steady_tick(TICK);
+    spinner
+}
+
 /// A bar on long work, where stderr is a terminal.
 fn progress(length: usize) -> ProgressBar {
     /// Fewer files than this are done before a bar could be read.

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
-use super::raw_app::{RawApp, RawStage, RawTags};
+use super::raw_app::{RawApp, RawStage, RawTags, RawTarget};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use super::service::PoliciesEntry;
+use super::target::{self, Target};
 use crate::image::Image;
 use crate::policy::{Ignore, IgnoreError, Order, Parts, Policy, Prereleases, Unordered};
 
@@ -35,6 +36,8 @@ pub struct App {
     pub detect: Detect,
     /// The Flux marker it answers to, if it names one.
     pub marker: Option<FluxMarker>,
+    /// The values that it names by file and key.
+    pub targets: Vec<Target>,
     /// Its stages, at least one, in the order written.
     pub stages: Vec<Stage>,
 }
@@ -42,10 +45,10 @@ pub struct App {
 /// Whether sites are found by the image's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detect {
-    /// By name and by marker.
+    /// By name, by marker and by target.
     #[default]
     ByName,
-    /// By marker only.
+    /// By marker and by target only.
     MarkersOnly,
 }
 
@@ -85,6 +88,7 @@ pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'
         policy: parts.policy,
         detect: parts.detect,
         marker: parts.marker,
+        targets: parts.targets,
         stages: parts.stages,
     })
 }
@@ -94,6 +98,7 @@ pub(super) struct Shared {
     policy: Policy,
     detect: Detect,
     marker: Option<FluxMarker>,
+    targets: Vec<Target>,
     stages: Vec<Stage>,
 }
 
@@ -106,6 +111,10 @@ pub(super) fn parts(
     let unordered = raw.unordered.take().map(|at| at.value).unwrap_or_default();
     let policy = policy(raw.tags.take().map(|tags| tags.value), unordered, report);
     let marker = raw.marker.take().zip(app);
+    let targets = match raw.targets.take() {
+        Some(targets) => targets_of(targets.value, app, report),
+        None => Some(Vec::new()),
+    };
     let stages = match raw.stages.take() {
         Some(stages) => stages_of(stages.value, app, policy.as_ref(), unordered, report),
         None => whole_repository(policy.as_ref()),
@@ -117,6 +126,7 @@ pub(super) fn parts(
             Some(true) | None => Detect::ByName,
         },
         marker: marker.map(|(marker, app)| marker.value.of(app)),
+        targets: targets?,
         stages: stages?,
     })
 }
@@ -165,6 +175,18 @@ fn ignore(globs: &At<Vec<At<String>>>, report: &mut Report<'_>) -> Option<Ignore
     };
     report.error(spot.unwrap_or(globs.spot), Mistake::new(error.to_string()));
     None
+}
+
+fn targets_of(
+    raw: Vec<At<RawTarget>>,
+    app: Option<&Name>,
+    report: &mut Report<'_>,
+) -> Option<Vec<Target>> {
+    let targets: Vec<Option<Target>> = raw
+        .into_iter()
+        .map(|raw| target::convert(raw, app, report))
+        .collect();
+    targets.into_iter().collect()
 }
 
 /// The one stage of an app that lists none.

@@ -116,6 +116,16 @@ impl Globs {
         &self.globs
     }
 
+    /// The folders or files below which all that they name is: each glob up to its first part that
+    /// isn't plain.
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
+        self.globs.iter().map(|glob| {
+            let plain = glob.split('/').take_while(|part| is_plain(part));
+            let length: usize = plain.map(|part| part.len() + 1).sum();
+            glob.get(..length.saturating_sub(1)).unwrap_or_default()
+        })
+    }
+
     /// The first glob of `inner` that is not certain to stay within these.
     pub(super) fn left_by<'a>(&self, inner: &'a Self) -> Option<&'a str> {
         let within = |glob: &String| {
@@ -133,6 +143,21 @@ impl ImageGlobs {
     /// These globs.
     pub(super) fn of(globs: &[At<ImageGlob>]) -> Result<Self, Mistake> {
         Globs::build(globs.iter().map(|glob| glob.value.0.clone()).collect()).map(Self)
+    }
+
+    /// These globs, as a person types them.
+    ///
+    /// # Errors
+    /// Why one of them can't be used, in a sentence.
+    pub fn parse<T: AsRef<str>>(globs: &[T]) -> Result<Self, String> {
+        let globs = globs
+            .iter()
+            .map(|glob| ImageGlob::parse(glob.as_ref()).map(|glob| glob.0))
+            .collect::<Result<Vec<String>, Mistake>>();
+        globs
+            .and_then(Globs::build)
+            .map(Self)
+            .map_err(|mistake| mistake.message)
     }
 
     /// Whether an image is among them.

@@ -9,7 +9,9 @@ use super::glob::PathGlob;
 use super::name::{MarkerPattern, Name};
 use super::read::{At, Scalar, Unsupported, Version, choice, mirror, shorten, unsupported};
 use super::report::Mistake;
+use super::target::KeyPattern;
 use crate::image::{Image, ParseError, Tag};
+use crate::manifest::Part;
 use crate::policy::{Pattern, Range, Unordered, Variant};
 
 mirror! {
@@ -40,8 +42,9 @@ mirror! {
         detect = "detect": bool,
         /// The Flux marker the app answers to, as `NAMESPACE:NAME`; `{app}` is the app's name.
         marker = "marker": MarkerPattern,
-        /// Not supported yet: values that are found by file and key.
-        targets = "targets": Unsupported,
+        /// Values that are found by file and key, where no marker and no image's name says whose
+        /// they are; `{app}` is the app's name.
+        targets = "targets": Vec<At<RawTarget>>,
         /// Not supported yet: apps that move together.
         group = "group": Unsupported,
         /// The stages; one named `default` over the whole repository if nothing is said.
@@ -86,6 +89,19 @@ mirror! {
         on_missing_time = "onMissingTime": Unsupported,
         /// Not supported yet: how long a tag must be unchanged.
         settle = "settle": Unsupported,
+    }
+}
+
+mirror! {
+    /// A value that is found by file and key.
+    RawTarget requires ["file", "path", "write"] {
+        /// A path or glob of the config repo. Only files under a stage's paths count.
+        file = "file": PathGlob,
+        /// The keys that lead to the value, such as `spec.image.tag` or
+        /// `containers[name=app].image`, in every document of the file that has them.
+        path = "path": KeyPattern,
+        /// What is written there: `reference`, `tag`, `name` or `digest`.
+        write = "write": Part,
     }
 }
 

@@ -4,6 +4,7 @@ mod apps;
 mod examples;
 mod hostile;
 mod service;
+mod targets;
 mod unsupported;
 
 use super::{Apps, PoliciesEntry, PolicyFile, service::Service};

@@ -54,13 +54,17 @@ impl<'t> Surroundings<'t> {
     }
 
     /// Whether the aliases of `id`, if it has some, follow what `marker` does to it: a marker on a
-    /// value that is used again means all its uses, unless it is for one stage, or a use is held.
+    /// value that is used again means all its uses, unless it is for one stage, or a use is held. A
+    /// target names one place.
     pub(super) fn follow(&self, id: Id, marker: Option<&Marker>) -> bool {
         let (Some(all), Some(marker)) = (self.aliased.get(&id), marker) else {
             return false;
         };
-        let staged = matches!(marker, Marker::Own { stage: Some(_), .. });
-        !staged && !all.held && all.marker.is_none_or(|held| held == marker)
+        let narrow = matches!(
+            marker,
+            Marker::Own { stage: Some(_), .. } | Marker::Target { .. }
+        );
+        !narrow && !all.held && all.marker.is_none_or(|held| held == marker)
     }
 
     /// The first reason against writing a node, for a site with `marker`.

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::marker::{self, Says};
 use super::yaml::{Comment, Content, Id, Role, Tree};
-use super::{Marker, Note, Part};
+use super::{Marker, Note, Part, Refusal};
 use crate::diag::Position;
 use crate::image::{Digest, Image, Reference, Tag};
 
@@ -39,8 +39,8 @@ pub(super) struct Marks {
 pub(super) struct Mark {
     pub(super) marker: Marker,
     pub(super) position: Position,
-    /// Where another marker claims the same value, if one does.
-    pub(super) rival: Option<Position>,
+    /// Why nobody writes the value, if another marker or target claims it too.
+    pub(super) rival: Option<Refusal>,
 }
 
 impl Marks {
@@ -114,8 +114,36 @@ impl Marks {
         };
         let held = self.markers.entry(id).or_insert_with(|| mark.clone());
         if held.marker != mark.marker {
-            held.rival = Some(position);
+            held.rival = Some(Refusal::TwoMarkers {
+                first: held.position,
+                second: position,
+            });
         }
+    }
+
+    /// Gives a value to a target, unless a comment gave it away already.
+    pub(super) fn aim(&mut self, id: Id, target: Marker, position: Position) {
+        let mark = Mark {
+            marker: target,
+            position,
+            rival: None,
+        };
+        let held = self.markers.entry(id).or_insert_with(|| mark.clone());
+        if held.marker == mark.marker {
+            return;
+        }
+        let (Some(first), Some(second)) = (held.marker.target(), mark.marker.target()) else {
+            let reason = format!("this marker outranks the target of {}", mark.marker);
+            let position = held.position;
+            if !held.marker.names(&mark.marker) && self.notes.len() < MAX_NOTES {
+                self.notes.push(Note { position, reason });
+            }
+            return;
+        };
+        held.rival = Some(Refusal::TwoTargets {
+            first: first.to_owned(),
+            second: second.to_owned(),
+        });
     }
 }
 

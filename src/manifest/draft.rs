@@ -45,7 +45,7 @@ impl Draft {
             return;
         };
         self.speaks(tree, id);
-        let marked = self.site.kind == SiteKind::Marker;
+        let marked = matches!(self.site.kind, SiteKind::Marker | SiteKind::Target);
         let key = marked.then(|| tree.key_of(id).unwrap_or_default());
         let unfit = misfit(part, &field.text, key);
         self.unfit = self.unfit.take().or(unfit);
@@ -152,10 +152,7 @@ impl Draft {
             return;
         };
         self.site.marker = Some(mark.marker.clone());
-        self.rival = mark.rival.map(|second| Refusal::TwoMarkers {
-            first: mark.position,
-            second,
-        });
+        self.rival = mark.rival.clone();
     }
 
     /// Makes the marker ask for another part too: for the tag with a digest, else for all of it.
@@ -173,6 +170,10 @@ impl Draft {
         let lone = self.nodes.is_empty();
         let site = &mut self.site;
         site.settle();
+        let aimed = site.marker.as_ref().is_some_and(|m| m.target().is_some());
+        if let (true, Some(Refusal::Misfit { hint, .. })) = (aimed, &mut self.unfit) {
+            *hint = hint.take().map(|_| WRITE.to_owned());
+        }
         site.ignored = self
             .lines
             .iter()
@@ -247,6 +248,9 @@ fn is_tag(text: &str) -> bool {
 fn shorten(text: &str) -> String {
     text.chars().take(LONGEST_QUOTED).collect()
 }
+
+/// What to do where a target writes another part than the value is.
+const WRITE: &str = "correct `write` of the target";
 
 /// Longest value shown in a reason, in characters: as long as a tag can be.
 const LONGEST_QUOTED: usize = 128;

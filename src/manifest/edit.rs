@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::compose::{Put, compose};
 use super::find::find;
-use super::{Change, Edit, Field, FileIndex, Format, Refusal, Refused, Rewritten, Site};
-use super::{read, together, value, verify};
+use super::{Change, Edit, Field, FileIndex, Format, Reading, Refusal, Refused, Rewritten, Site};
+use super::{index_with, read, together, value, verify};
 use crate::diag::Position;
 
 /// A scalar that is to be changed.
@@ -24,7 +24,7 @@ pub(super) struct Splice<'s> {
 }
 
 pub(super) fn rewrite(
-    format: Format,
+    reading: Reading<'_>,
     bytes: &[u8],
     index: &FileIndex,
     changes: &[Change<'_>],
@@ -34,13 +34,13 @@ pub(super) fn rewrite(
         edits: Vec::new(),
         refused: Vec::new(),
     };
-    let tree = match format {
+    let tree = match reading.format {
         Format::Text(_) => None,
-        _ => read(bytes).ok().flatten(),
+        _ => read(reading, bytes).ok().flatten(),
     };
     let same = match &tree {
-        Some(tree) => find(format, tree) == *index,
-        None => super::index(format, bytes) == *index,
+        Some(tree) => find(reading, tree) == *index,
+        None => index_with(reading.format, bytes, reading.targets) == *index,
     };
     let text = std::str::from_utf8(bytes);
     let (true, Ok(text)) = (same, text) else {
@@ -52,8 +52,8 @@ pub(super) fn rewrite(
     }
     let spliced = splice(text, splices.values());
     let verified = match &tree {
-        Some(tree) => verify::verify(format, tree, index, &splices, &spliced),
-        None => verify::verify_text(format, text, index, &splices, &spliced),
+        Some(tree) => verify::verify(reading, tree, index, &splices, &spliced),
+        None => verify::verify_text(reading, text, index, &splices, &spliced),
     };
     if let Err(found) = verified {
         let reason = Refusal::Unverified { found };

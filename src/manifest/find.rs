@@ -10,15 +10,16 @@ use super::attach::{self, Marks};
 use super::draft::Draft;
 use super::nested::{self, Nested};
 use super::yaml::{self, Id, Role, Tree};
-use super::{FileIndex, Format, Note, Refusal, Site};
-use super::{argocd, helm, kubernetes, kustomize, marked, screen, text};
+use super::{FileIndex, Format, Note, Reading, Refusal, Site};
+use super::{argocd, helm, kubernetes, kustomize, marked, pulls, screen, target, text};
 
 /// Most notes kept of one file: enough to see what is wrong, few enough to keep.
 const MAX_NOTES: usize = 100;
 
 /// All that a file holds.
-pub(super) fn find(format: Format, tree: &Tree<'_>) -> FileIndex {
+pub(super) fn find(Reading { format, targets }: Reading<'_>, tree: &Tree<'_>) -> FileIndex {
     let mut marks = attach::attach(tree);
+    let aims = target::aim(tree, targets, &mut marks);
     let drafts = drafts(tree, format, &marks);
     let mut around = around(tree, &drafts, &marks);
     let taken: HashSet<Id> = drafts
@@ -72,6 +73,8 @@ pub(super) fn find(format: Format, tree: &Tree<'_>) -> FileIndex {
         problem: None,
         ignored: marks.file_ignored,
         notes: marks.notes,
+        aims,
+        pulls: pulls::pulls(tree, format),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Markers on values that are nothing else: `tag: 1.2.3 # {"$imagepolicy": "ns:app:tag"}`.
+//! Markers and targets on values that are nothing else: `tag: 1.2.3 # {"$imagepolicy": "ns:app:tag"}`.
 //!
 //! Invariant: markers of one owner on the name, tag and digest of one mapping make one site, so that
 //! its reference is complete and its digest follows its tag; every other marked value is a site of
@@ -40,7 +40,10 @@ pub(super) fn sites(
             draft.widen(part);
             continue;
         }
-        let mut draft = Draft::new(SiteKind::Marker);
+        let mut draft = Draft::new(match mark.marker {
+            Marker::Target { .. } => SiteKind::Target,
+            _ => SiteKind::Marker,
+        });
         fill(&mut draft, tree, format, part, id);
         draft.mark(Some(mark));
         if member && mark.rival.is_none() {

@@ -59,6 +59,17 @@ pub enum Refusal {
         /// Where the second is.
         second: Position,
     },
+    /// The targets of two apps, or two of one app, claim this value.
+    #[error(
+        "targets of {} claim this value; nobody writes it",
+        Apps(first, second)
+    )]
+    TwoTargets {
+        /// One of the apps.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// The value is filled in by some other tool.
     #[error("the value `{value}` is a template")]
     Template {
@@ -157,6 +168,19 @@ pub enum Refusal {
         /// What was found instead.
         found: String,
     },
+}
+
+/// One app or two.
+struct Apps<'a>(&'a str, &'a str);
+
+impl fmt::Display for Apps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == self.1 {
+            write!(f, "`{}`", self.0)
+        } else {
+            write!(f, "`{}` and `{}`", self.0, self.1)
+        }
+    }
 }
 
 /// Advice after a reason, if there is some.

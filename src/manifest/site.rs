@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{Aim, Pulls, Refusal};
 use crate::diag::Position;
 use crate::image::{Digest, Image, Reference, Tag};
 
@@ -25,6 +25,12 @@ pub struct FileIndex {
     pub ignored: bool,
     /// Markers that say nothing: misspelt ones, and ones that sit on no value.
     pub notes: Vec<Note>,
+    /// What became of each target that the file was read with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aims: Vec<Aim>,
+    /// What else the file brings in.
+    #[serde(default, skip_serializing_if = "Pulls::is_empty")]
+    pub pulls: Pulls,
 }
 
 impl FileIndex {
@@ -91,6 +97,8 @@ pub enum SiteKind {
     Marker,
     /// A marker on a value in a text that isn't read as YAML or JSON.
     Text,
+    /// A target that leads to a scalar that is nothing else.
+    Target,
 }
 
 impl fmt::Display for SiteKind {
@@ -103,6 +111,7 @@ impl fmt::Display for SiteKind {
             Self::Argocd => "argocd",
             Self::Marker => "marker",
             Self::Text => "text",
+            Self::Target => "target",
         })
     }
 }
@@ -219,6 +228,15 @@ impl Site {
     /// The image that the site names; `None` for a lone tag or digest.
     pub fn image(&self) -> Option<&Image> {
         self.image.as_ref()
+    }
+
+    /// The image's name as the file spells it.
+    pub fn name_text(&self) -> Option<&str> {
+        let whole = self.whole.as_ref().map(|whole| split_name(&whole.text));
+        let own = self.name.as_ref().map(|name| name.text.as_str());
+        whole
+            .or(own.filter(|name| !name.is_empty()))
+            .or(self.spelled.as_deref())
     }
 
     /// The tag as written, if there is one.
@@ -422,7 +440,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// A comment that ties a site to an app.
+/// What ties a site to an app: a comment, or a target of the app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Marker {
@@ -444,14 +462,34 @@ pub enum Marker {
         /// What is written.
         part: Part,
     },
+    /// A target that the app names by file and key.
+    Target {
+        /// The app.
+        app: String,
+        /// What is written.
+        part: Part,
+    },
 }
 
 impl Marker {
     /// What the marker asks for.
     pub fn part(&self) -> Part {
         match self {
-            Self::Flux { part, .. } | Self::Own { part, .. } => *part,
+            Self::Flux { part, .. } | Self::Own { part, .. } | Self::Target { part, .. } => *part,
         }
+    }
+
+    /// The app whose target it is.
+    pub(super) fn target(&self) -> Option<&str> {
+        match self {
+            Self::Target { app, .. } => Some(app),
+            Self::Flux { .. } | Self::Own { .. } => None,
+        }
+    }
+
+    /// Whether the marker, a comment, names the app whose target `other` is.
+    pub(super) fn names(&self, other: &Self) -> bool {
+        matches!(self, Self::Own { app, .. } if Some(app.as_str()) == other.target())
     }
 
     /// The marker of the same owner that asks for `wanted`.
@@ -459,7 +497,9 @@ impl Marker {
     pub(super) fn with_part(&self, wanted: Part) -> Self {
         let mut marker = self.clone();
         match &mut marker {
-            Self::Flux { part, .. } | Self::Own { part, .. } => *part = wanted,
+            Self::Flux { part, .. } | Self::Own { part, .. } | Self::Target { part, .. } => {
+                *part = wanted;
+            }
         }
         marker
     }
@@ -476,6 +516,7 @@ impl fmt::Display for Marker {
             Self::Flux {
                 namespace, name, ..
             } => write!(f, "{namespace}:{name}")?,
+            Self::Target { app, .. } => f.write_str(app)?,
             Self::Own { app, stage, .. } => {
                 f.write_str(app)?;
                 if let Some(stage) = stage {

@@ -17,6 +17,7 @@ mod quoting;
 mod refusals;
 mod shared;
 mod sites;
+mod targets;
 mod text;
 
 use super::*;

@@ -12,12 +12,12 @@ use super::edit::Splice;
 use super::find::find;
 use super::nested;
 use super::yaml::{Content, Id, Node, Tree, parse};
-use super::{Field, FileIndex, Format, Site, SiteKind, Style, index, value};
+use super::{Field, FileIndex, Reading, Site, SiteKind, Style, index_with, value};
 
 type Splices<'s> = BTreeMap<u32, Splice<'s>>;
 
 pub(super) fn verify(
-    format: Format,
+    reading: Reading<'_>,
     old: &Tree<'_>,
     found: &FileIndex,
     splices: &Splices<'_>,
@@ -50,19 +50,19 @@ pub(super) fn verify(
     if !old.comments.is_empty() && !old_comments.eq(new_comments) {
         return Err("other comments".to_owned());
     }
-    sites(found, &find(format, &new), splices)
+    sites(found, &find(reading, &new), splices)
 }
 
 /// Verifies an edit of a text that isn't parsed: the same bytes but for the edits, and the same sites.
 pub(super) fn verify_text(
-    format: Format,
+    reading: Reading<'_>,
     old: &str,
     before: &FileIndex,
     splices: &Splices<'_>,
     spliced: &str,
 ) -> Result<(), String> {
     outside(old, splices, spliced)?;
-    let after = index(format, spliced.as_bytes());
+    let after = index_with(reading.format, spliced.as_bytes(), reading.targets);
     if before.problem.is_some() != after.problem.is_some() || before.ignored != after.ignored {
         return Err("another kind of file".to_owned());
     }

@@ -1,20 +1,23 @@
 //! Which app and stage each site belongs to.
 //!
-//! Invariant: a site belongs to at most one stage. A marker outranks detection by image name; two
-//! claims of one rank, and nobody gets the site. Every site that a person meant to be managed (by a
-//! marker, or by writing a watched image under a stage's path) and that nobody manages is told with
-//! its place and the reason.
+//! Invariant: a site belongs to at most one stage, whose own paths cover its file. A marker outranks a
+//! target, which outranks detection by image name; two claims of one rank, and nobody gets the site.
+//! Every site that a person meant to be managed (by a marker or target, or by writing a watched image
+//! where a stage reads it) and that nobody manages is told with its place and the reason.
 //!
 //! Pure: apps and indexed files in, claims out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod owners;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::{App, Detect, PoliciesEntry};
+use crate::config::{App, PoliciesEntry};
 use crate::diag::Diagnostic;
 use crate::git::BlobId;
-use crate::image::Image;
-use crate::manifest::{FileIndex, Format, Marker, Site};
+use crate::manifest::{FileIndex, Format, Site, TargetPath};
+use crate::reconcile::reach::{Reach, Reached, Routes};
+use owners::{Claim, Owners};
 
 /// A file of the config repo with what its text holds.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub struct IndexedFile {
     pub blob: BlobId,
     /// How the file is read.
     pub format: Format,
+    /// The targets that it is read with.
+    pub targets: Vec<TargetPath>,
     /// The sites and markers in it.
     pub index: Arc<FileIndex>,
 }
@@ -52,6 +57,10 @@ pub struct SiteRef {
 pub struct Claims {
     /// The sites of each stage, in path and file order. Every stage of every app has an entry.
     pub stages: BTreeMap<StageKey, Vec<SiteRef>>,
+    /// Those of them whose value their own stage overrides: they don't say what it runs.
+    pub overridden: BTreeSet<SiteRef>,
+    /// The stages that also run what those of them say that are here.
+    pub shared: BTreeMap<SiteRef, Vec<Sharer>>,
     /// Sites that nobody may write, and why.
     pub diagnostics: Vec<Diagnostic>,
     /// Stages that share a claim on a site, so that nobody gets it.
@@ -62,15 +71,30 @@ pub struct Claims {
     pub unreached: Vec<SiteRef>,
 }
 
+/// A stage that runs what a site of another stage says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharer {
+    /// The stage.
+    pub stage: StageKey,
+    /// The file through which it reaches the site, by its position.
+    pub through: usize,
+}
+
 /// Settles who owns each site.
 pub fn claim(apps: &[App], entries: &[PoliciesEntry], files: &[IndexedFile]) -> Claims {
-    let owners = Owners::of(apps, entries, files);
     let mut claims = Claims::default();
     for (app, declared) in apps.iter().enumerate() {
         for stage in 0..declared.stages.len() {
             claims.stages.insert(StageKey { app, stage }, Vec::new());
         }
     }
+    let mut settler = Settler {
+        apps,
+        files,
+        owners: Owners::of(apps, entries, files),
+        reach: Reach::of(files),
+        claims,
+    };
     for (number, file) in files.iter().enumerate() {
         for (position, site) in file.index.sites.iter().enumerate() {
             if site.ignored || file.index.ignored {
@@ -80,258 +104,183 @@ pub fn claim(apps: &[App], entries: &[PoliciesEntry], files: &[IndexedFile]) -> 
                 file: number,
                 site: position,
             };
-            match owners.of_site(file, site) {
-                Claim::One(stage) => claims.stages.entry(stage).or_default().push(reference),
-                Claim::Nobody => claims.unmanaged.push(reference),
-                Claim::OtherPath => claims.unreached.push(reference),
-                Claim::Contested(several) => {
-                    let told = owners.contest(&several);
-                    claims.refuse(file, site, told);
-                    claims.contested.extend(several);
-                }
-                Claim::Refused(reason, hint) => claims.refuse(file, site, (reason, hint)),
-            }
+            settler.settle(reference, file, site);
         }
     }
-    claims
+    settler.claims
 }
 
-impl Claims {
-    fn refuse(&mut self, file: &IndexedFile, site: &Site, (reason, hint): (String, String)) {
-        let told = Diagnostic::warning(&file.path, reason).at_bare(site.position);
-        self.diagnostics.push(told.hint(hint));
-    }
-}
-
-/// What became of one site.
-enum Claim {
-    One(StageKey),
-    /// No app watches the image.
-    Nobody,
-    /// An app watches the image, but no stage of it reaches this file.
-    OtherPath,
-    /// Several stages claim it with one rank.
-    Contested(Vec<StageKey>),
-    /// Meant to be managed, but not so: the reason and what to do.
-    Refused(String, String),
-}
-
-/// The apps, ready to be asked.
-struct Owners<'a> {
+struct Settler<'a> {
     apps: &'a [App],
-    entries: &'a [PoliciesEntry],
-    by_image: HashMap<&'a Image, Vec<usize>>,
-    by_name: HashMap<&'a str, usize>,
-    by_marker: HashMap<(&'a str, &'a str), usize>,
-    /// The namespaces in which Flux markers use a name anywhere in the repo.
-    namespaces: HashMap<&'a str, BTreeSet<&'a str>>,
+    files: &'a [IndexedFile],
+    owners: Owners<'a>,
+    reach: Reach<'a>,
+    claims: Claims,
 }
 
-impl<'a> Owners<'a> {
-    fn of(apps: &'a [App], entries: &'a [PoliciesEntry], files: &'a [IndexedFile]) -> Self {
-        let mut owners = Self {
-            apps,
-            entries,
-            by_image: HashMap::new(),
-            by_name: HashMap::new(),
-            by_marker: HashMap::new(),
-            namespaces: HashMap::new(),
-        };
-        for (position, app) in apps.iter().enumerate() {
-            owners
-                .by_image
-                .entry(&app.image)
-                .or_default()
-                .push(position);
-            owners.by_name.insert(app.name.as_str(), position);
-            if let Some(marker) = &app.marker {
-                owners
-                    .by_marker
-                    .insert((marker.namespace.as_str(), marker.name.as_str()), position);
+impl<'a> Settler<'a> {
+    fn settle(&mut self, reference: SiteRef, file: &'a IndexedFile, site: &'a Site) {
+        let claim = self.owners.of_site(file, site);
+        let routes = self
+            .reach
+            .is_pulled(reference.file)
+            .then(|| self.reach.routes(reference.file, site));
+        match (claim, routes) {
+            (Claim::One(stage), None) => self.give(stage, reference),
+            (Claim::One(stage), Some(routes)) => self.share(stage, reference, site, &routes),
+            (Claim::Nobody, Some(routes)) if routes.is_overridden() => {}
+            (Claim::Nobody, _) => self.claims.unmanaged.push(reference),
+            (Claim::OtherPath, None) => self.claims.unreached.push(reference),
+            (Claim::OtherPath, Some(routes)) => self.outside(reference, file, site, &routes),
+            (Claim::Contested(stages), routes) => {
+                self.contested(&stages, file, site, routes.as_ref())
             }
-        }
-        let markers = files
-            .iter()
-            .flat_map(|file| &file.index.sites)
-            .filter_map(|site| site.marker.as_ref());
-        for marker in markers {
-            if let Marker::Flux {
-                namespace, name, ..
-            } = marker
-            {
-                owners
-                    .namespaces
-                    .entry(name.as_str())
-                    .or_default()
-                    .insert(namespace.as_str());
-            }
-        }
-        owners
-    }
-
-    fn of_site(&self, file: &IndexedFile, site: &Site) -> Claim {
-        match &site.marker {
-            Some(Marker::Own { app, stage, .. }) => match self.by_name.get(app.as_str()) {
-                Some(&position) => self.marked(position, stage.as_deref(), file),
-                None => self.unknown_app(app),
-            },
-            Some(Marker::Flux {
-                namespace, name, ..
-            }) => match self.flux(namespace, name) {
-                Ok(position) => self.marked(position, None, file),
-                Err(refused) => refused,
-            },
-            None => match site.image() {
-                Some(image) => self.detected(image, file),
-                None => Claim::Nobody,
-            },
+            (Claim::Refused(reason, hint), _) => self.tell(file, site, reason, hint),
         }
     }
 
-    fn unknown_app(&self, app: &str) -> Claim {
-        let near = crate::diag::suggest(app, self.by_name.keys().copied());
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "add an app file of that name, or remove the marker".to_owned(),
-        };
-        Claim::Refused(
-            format!(
-                "the marker names the app `{app}`, which doesn't exist; nobody writes this site"
-            ),
-            hint,
-        )
+    fn give(&mut self, stage: StageKey, reference: SiteRef) {
+        self.claims.stages.entry(stage).or_default().push(reference);
     }
 
-    fn flux(&self, namespace: &str, name: &str) -> Result<usize, Claim> {
-        if let Some(&position) = self.by_marker.get(&(namespace, name)) {
-            return Ok(position);
-        }
-        let marker = format!("{namespace}:{name}");
-        let named = self
-            .by_name
-            .get(name)
-            .filter(|position| self.apps[**position].marker.is_none());
-        let Some(&position) = named else {
-            return Err(Claim::Refused(
-                format!("no app answers to the marker `{marker}`; nobody writes this site"),
-                format!("name an app `{name}`, or give an app `marker: {marker}`"),
-            ));
-        };
-        if self.namespaces.get(name).is_some_and(|all| all.len() > 1) {
-            let all: Vec<&str> = self.namespaces[name].iter().copied().collect();
-            return Err(Claim::Refused(
-                format!(
-                    "markers use the name `{name}` in the namespaces {}, so `{marker}` is ambiguous",
-                    all.join(", ")
-                ),
-                format!("give the app that is meant `marker: {marker}`"),
-            ));
-        }
-        Ok(position)
+    fn tell(&mut self, file: &IndexedFile, site: &Site, reason: String, hint: impl Into<String>) {
+        let diagnostic = Diagnostic::warning(&file.path, reason);
+        self.claims
+            .diagnostics
+            .push(diagnostic.at_bare(site.position).hint(hint));
     }
 
-    /// The claim of an app that a marker names.
-    fn marked(&self, position: usize, stage: Option<&str>, file: &IndexedFile) -> Claim {
-        let app = &self.apps[position];
-        if let Some(wanted) = stage {
-            let Some(number) = app.stages.iter().position(|s| s.name.as_str() == wanted) else {
-                return Claim::Refused(
-                    format!(
-                        "the marker names the stage `{wanted}`, which `{}` doesn't have",
-                        app.name
-                    ),
-                    format!("see `stages` in {}", app.file),
-                );
-            };
-            if app.stages[number].paths.matches(&file.path) {
-                return self.within_limits(
-                    StageKey {
-                        app: position,
-                        stage: number,
-                    },
-                    file,
-                );
-            }
-            return Claim::Refused(
-                format!("the marker names the stage `{wanted}`, whose paths don't cover this file"),
-                format!("add the file to `paths` of `{wanted}` in {}", app.file),
-            );
-        }
-        let reached = self.stages_of(position, file);
-        match reached.as_slice() {
-            [one] => self.within_limits(*one, file),
-            [] => Claim::Refused(
-                format!(
-                    "the marker names `{}`, but no stage of it covers this file",
-                    app.name
-                ),
-                format!("add the file to the `paths` of a stage in {}", app.file),
-            ),
-            _ => Claim::Contested(reached),
-        }
-    }
-
-    /// The claims of the apps that watch the image.
-    fn detected(&self, image: &Image, file: &IndexedFile) -> Claim {
-        let Some(positions) = self.by_image.get(image) else {
-            return Claim::Nobody;
-        };
-        let reached: Vec<StageKey> = positions
-            .iter()
-            .filter(|position| self.apps[**position].detect == Detect::ByName)
-            .flat_map(|position| self.stages_of(*position, file))
+    /// A claim to a site that other stages may read too.
+    fn share(&mut self, stage: StageKey, reference: SiteRef, site: &Site, routes: &Routes<'_>) {
+        let file = &self.files[reference.file];
+        let sharers: Vec<Sharer> = self
+            .readers(site, Some(stage.app), routes)
+            .filter(|sharer| sharer.stage != stage)
             .collect();
-        match reached.as_slice() {
-            [] => Claim::OtherPath,
-            [one] => self.within_limits(*one, file),
-            _ => Claim::Contested(reached),
+        if self.overrides(stage, routes) {
+            if !sharers.is_empty() {
+                self.tell_outside(file, site, routes);
+                return;
+            }
+            self.claims.overridden.insert(reference);
+        }
+        if !sharers.is_empty() {
+            let names = self.list(&sharers);
+            self.tell(
+                file,
+                site,
+                format!(
+                    "also read by {names}, which {} it as it is: written only while {} the same tag",
+                    if sharers.len() == 1 { "takes" } else { "take" },
+                    if sharers.len() == 1 { "both get" } else { "all get" },
+                ),
+                "set the tag in `images` of that file, or move the value to the stage's own files",
+            );
+            self.claims.shared.insert(reference, sharers);
+        }
+        self.give(stage, reference);
+    }
+
+    /// The concerned stages that run what a site says, by way of another file.
+    fn readers<'s>(
+        &'s self,
+        site: &Site,
+        app: Option<usize>,
+        routes: &'s Routes<'_>,
+    ) -> impl Iterator<Item = Sharer> + use<'s, 'a> {
+        let concerned = self.owners.concerned(site.image(), app);
+        concerned
+            .into_iter()
+            .filter_map(|stage| match self.reached(stage, routes) {
+                Reached::Through(through) => Some(Sharer { stage, through }),
+                Reached::Not | Reached::Itself | Reached::Overridden(_) => None,
+            })
+    }
+
+    fn reached(&self, key: StageKey, routes: &Routes<'_>) -> Reached {
+        let paths = &self.apps[key.app].stages[key.stage].paths;
+        routes.reached(|path| paths.matches(path))
+    }
+
+    fn overrides(&self, stage: StageKey, routes: &Routes<'_>) -> bool {
+        matches!(self.reached(stage, routes), Reached::Overridden(_))
+    }
+
+    /// A site of a watched image that no stage's paths cover: read by stages all the same, or by none.
+    fn outside(
+        &mut self,
+        reference: SiteRef,
+        file: &IndexedFile,
+        site: &Site,
+        routes: &Routes<'_>,
+    ) {
+        let read = self.readers(site, None, routes).next().is_some();
+        if read {
+            self.tell_outside(file, site, routes);
+        } else if !routes.is_overridden() {
+            self.claims.unreached.push(reference);
         }
     }
 
-    fn stages_of(&self, app: usize, file: &IndexedFile) -> Vec<StageKey> {
-        self.apps[app]
-            .stages
-            .iter()
-            .enumerate()
-            .filter(|(_, stage)| stage.paths.matches(&file.path))
-            .map(|(stage, _)| StageKey { app, stage })
-            .collect()
+    /// A site that is read by stages whose paths don't cover it, and written by none.
+    fn tell_outside(&mut self, file: &IndexedFile, site: &Site, routes: &Routes<'_>) {
+        let readers: Vec<Sharer> = self.readers(site, None, routes).collect();
+        if readers.is_empty() || routes.patched {
+            return;
+        }
+        let reason = format!(
+            "read by {}, but outside the stage's paths; nobody writes this site",
+            self.list(&readers)
+        );
+        self.tell(
+            file,
+            site,
+            reason,
+            "set the tag in `images` of that file, or add this one to the stage's `paths`",
+        );
     }
 
-    fn within_limits(&self, key: StageKey, file: &IndexedFile) -> Claim {
+    fn contested(
+        &mut self,
+        stages: &[StageKey],
+        file: &IndexedFile,
+        site: &Site,
+        routes: Option<&Routes<'_>>,
+    ) {
+        if routes.is_some_and(|routes| stages.iter().all(|key| self.overrides(*key, routes))) {
+            return;
+        }
+        self.claims.contested.extend(stages);
+        let names: Vec<String> = stages
+            .iter()
+            .map(|key| format!("{} ({})", self.name(*key), self.apps[key.app].file))
+            .collect();
+        let reason = format!(
+            "claimed by {}; nobody writes this site",
+            names.join(" and ")
+        );
+        self.tell(
+            file,
+            site,
+            reason,
+            "narrow the `paths`, or mark the site with `# tagwright: APP/STAGE`",
+        );
+    }
+
+    fn name(&self, key: StageKey) -> String {
         let app = &self.apps[key.app];
-        let limit = self
-            .entries
-            .get(app.entry)
-            .and_then(|entry| entry.may_write.as_ref());
-        if limit.is_none_or(|globs| globs.matches(&file.path)) {
-            return Claim::One(key);
-        }
-        Claim::Refused(
-            format!(
-                "`{}` may not write here: its policies folder is limited to other paths",
-                app.name
-            ),
-            "widen `mayWrite` of that policies entry, or narrow the stage's paths".to_owned(),
-        )
+        format!("{}/{}", app.name, app.stages[key.stage].name)
     }
 
-    /// Who claims a site, and what to do about it.
-    fn contest(&self, several: &[StageKey]) -> (String, String) {
-        let names: Vec<String> = several
+    fn list(&self, sharers: &[Sharer]) -> String {
+        let names: Vec<String> = sharers
             .iter()
-            .map(|key| {
-                let app = &self.apps[key.app];
-                format!("{}/{} ({})", app.name, app.stages[key.stage].name, app.file)
+            .map(|sharer| {
+                let through = &self.files[sharer.through].path;
+                format!("{} through {through}", self.name(sharer.stage))
             })
             .collect();
-        (
-            format!(
-                "claimed by {}; nobody writes this site",
-                names.join(" and ")
-            ),
-            "narrow the `paths`, or mark the site with `# tagwright: APP/STAGE`".to_owned(),
-        )
+        names.join(" and ")
     }
 }
 

@@ -5,8 +5,11 @@
 //! read and ask again; nothing is guessed meanwhile.
 //!
 //! It refuses: incomplete listings, candidates that can't be read, moved tags, stages that can't be
-//! ordered, and any move back.
+//! ordered, any move back, and values that another stage reads and isn't to get.
 
+mod shared;
+
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::App;
+use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
 use crate::manifest::{Part, Site};
 use crate::policy::{
@@ -62,6 +66,8 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// What must be read before the plan is complete.
     pub needs: Vec<(Feed, Tag)>,
+    /// Sites that a change leaves as they are because other stages read them.
+    pub refused: Vec<Diagnostic>,
     /// What runs with a recorded digest, and must be compared with it.
     pub checks: Vec<(Feed, Tag)>,
 }
@@ -169,6 +175,8 @@ pub enum Blocked {
     Unordered(String),
     /// Nothing is acceptable.
     NothingAcceptable(String),
+    /// Other stages read all that would be written, and aren't to get it.
+    Shared(String),
 }
 
 impl Blocked {
@@ -181,6 +189,7 @@ impl Blocked {
                 | Self::Listing(_)
                 | Self::Unreadable(_)
                 | Self::Moved { .. }
+                | Self::Shared(_)
         )
     }
 }
@@ -206,7 +215,7 @@ impl fmt::Display for Blocked {
                  {now}; tags are taken to be immutable, so nothing is written"
             ),
             Self::Unordered(why) => write!(f, "unordered: {why}"),
-            Self::NothingAcceptable(why) => f.write_str(why),
+            Self::NothingAcceptable(why) | Self::Shared(why) => f.write_str(why),
         }
     }
 }
@@ -225,13 +234,15 @@ pub fn plan(
         let app = &apps[key.app];
         let stage = &app.stages[key.stage];
         let feed = feed_of(app);
+        let (overridden, sites_that_count) = sites
+            .iter()
+            .map(|site| (*site, &files[site.file].index.sites[site.site]))
+            .partition(|(site, _)| claims.overridden.contains(site));
         let case = Case {
             app,
             policy: &stage.policy,
-            sites: sites
-                .iter()
-                .map(|site| (*site, &files[site.file].index.sites[site.site]))
-                .collect(),
+            sites: sites_that_count,
+            overridden,
             files,
             records: &records,
             listing: facts.listings.get(&feed),
@@ -255,6 +266,7 @@ pub fn plan(
     }
     plan.stages
         .sort_by(|a, b| order_of(apps, a.key).cmp(&order_of(apps, b.key)));
+    shared::withhold(&mut plan, apps, files, claims);
     plan
 }
 
@@ -266,7 +278,10 @@ fn order_of(apps: &[App], key: StageKey) -> (&str, usize) {
 struct Case<'a> {
     app: &'a App,
     policy: &'a policy::Policy,
+    /// The sites that say what the stage runs.
     sites: Vec<(SiteRef, &'a Site)>,
+    /// Sites whose value the stage overrides elsewhere.
+    overridden: Vec<(SiteRef, &'a Site)>,
     files: &'a [IndexedFile],
     records: &'a Records<'a>,
     listing: Option<&'a Listing>,
@@ -380,11 +395,14 @@ impl Case<'_> {
         if let Some(moved) = self.moved(tag, digest) {
             return (Step::Blocked(moved), Vec::new());
         }
+        let mut sites = self.behind(tag, Some(digest));
+        sites.extend(self.brought_along(tag));
+        sites.sort_unstable();
         let change = Change {
             from: running.clone(),
             tag: tag.clone(),
             digest: digest.clone(),
-            sites: self.behind(tag, Some(digest)),
+            sites,
             reason: self.reason(tag, running, selection),
         };
         (Step::Change(change), Vec::new())
@@ -418,6 +436,22 @@ impl Case<'_> {
                             .is_some_and(|held| digest.is_some_and(|digest| held != *digest))
                 }
             })
+            .map(|(reference, _)| *reference)
+            .collect()
+    }
+
+    /// The overridden sites that have a lower tag: they follow a change, so that what a base says
+    /// doesn't fall behind, but make none by themselves.
+    fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
+        let lower = |site: &Site| {
+            let held = site.tag();
+            held.is_some_and(|held| {
+                policy::compare(self.policy, &held, tag).is_some_and(Ordering::is_lt)
+            })
+        };
+        let sites = self.overridden.iter();
+        sites
+            .filter(|(_, site)| lower(site))
             .map(|(reference, _)| *reference)
             .collect()
     }

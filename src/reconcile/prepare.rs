@@ -71,7 +71,10 @@ pub fn prepare<E>(
     files: &[IndexedFile],
     mut read: impl FnMut(&IndexedFile) -> Result<Vec<u8>, E>,
 ) -> Result<Preparation, E> {
-    let mut preparation = Preparation::default();
+    let mut preparation = Preparation {
+        refused: plan.refused.clone(),
+        ..Preparation::default()
+    };
     let mut written: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
     for (stage, change) in plan.changes() {
         let mut changed = Vec::new();
@@ -81,7 +84,7 @@ pub fn prepare<E>(
             let before = match written.get(&number) {
                 // It has the same sites, at other offsets.
                 Some(bytes) => {
-                    let index = manifest::index(file.format, bytes);
+                    let index = manifest::index_with(file.format, bytes, &file.targets);
                     rewritten = rewrite(file, bytes, &index, &sites, change);
                     bytes.clone()
                 }
@@ -160,7 +163,7 @@ fn rewrite(
             target,
         })
         .collect();
-    manifest::rewrite(file.format, before, index, &changes)
+    manifest::rewrite_with(file.format, before, &file.targets, index, &changes)
 }
 
 fn commit(apps: &[App], stage: &StagePlan, change: &Change, files: Vec<ChangedFile>) -> Prepared {

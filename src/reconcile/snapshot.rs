@@ -2,7 +2,8 @@
 //!
 //! Invariant: a snapshot depends on the bytes of one commit and the limits of the service's
 //! configuration alone, so it is reused for as long as the branch doesn't move. Indexes are kept by
-//! blob id and format: a commit that changes one file costs the parsing of one file.
+//! blob id, format and the targets that apply: a commit that changes one file costs the parsing of
+//! one file.
 //!
 //! Blocking; it asks no registry.
 
@@ -16,12 +17,23 @@ use crate::config::{self, App, Apps, PoliciesEntry, PolicyFile};
 use crate::diag::Diagnostic;
 use crate::git::BlobId;
 use crate::image::Image;
-use crate::manifest::{self, FileIndex, Format};
+use crate::manifest::{self, FileIndex, Format, TargetPath};
+use crate::reconcile::aim;
 use crate::reconcile::claims::{self, Claims, IndexedFile, StageKey};
 use crate::reconcile::source::{Contents, Error, Files, LastListing, Source, SourceFile};
 
-/// Indexes by content and format.
-pub type IndexCache = HashMap<(BlobId, Format), Arc<FileIndex>>;
+/// Indexes by content and by how it is read.
+pub type IndexCache = HashMap<IndexKey, Arc<FileIndex>>;
+
+/// What an index depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IndexKey {
+    blob: BlobId,
+    format: Format,
+    /// The targets that apply to the file: none, for nearly all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<TargetPath>,
+}
 
 /// What one snapshot of a config repo leaves for the next.
 ///
@@ -78,13 +90,14 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let Files { files, skipped } = source.files(&mut memory.listing)?;
         let contents = source.contents()?;
-        let (policy_files, manifests) = sort_out(files, policies);
+        let (policy_files, mut manifests) = sort_out(files, policies);
         let known = match memory.apps.take() {
             Some(known) if known.files == policy_files => known,
             _ => read_apps(&contents, policies, policy_files)?,
         };
         let known = memory.apps.insert(known);
         let (apps, mut diagnostics) = (Arc::clone(&known.apps), known.diagnostics.clone());
+        aim_at(&mut manifests, &apps);
         index_missing(source, &manifests, &mut memory.indexes)?;
         let files = indexed(manifests, &mut memory.indexes);
         let mut claims = claims::claim(&apps, policies, &files);
@@ -94,6 +107,7 @@ impl Snapshot {
         };
         diagnostics.extend(skipped.into_iter().filter(|skipped| reached(&skipped.file)));
         diagnostics.extend(problems(&apps, &files, &contents, reached)?);
+        diagnostics.extend(aim::missed(&apps, &files));
         diagnostics.append(&mut claims.diagnostics);
         Ok(Self {
             apps,
@@ -183,7 +197,7 @@ impl Needles {
 fn sort_out(
     files: Vec<SourceFile>,
     policies: &[PoliciesEntry],
-) -> (Vec<SourceFile>, Vec<(SourceFile, Format)>) {
+) -> (Vec<SourceFile>, Vec<Manifest>) {
     let mut policy_files = Vec::new();
     let mut manifests = Vec::new();
     for file in files {
@@ -192,10 +206,36 @@ fn sort_out(
         } else if !never_scanned(&file.path)
             && let Some(format) = manifest::format_of(&file.path)
         {
-            manifests.push((file, format));
+            manifests.push(Manifest {
+                path: file.path,
+                key: IndexKey {
+                    blob: file.blob,
+                    format,
+                    targets: Vec::new(),
+                },
+            });
         }
     }
     (policy_files, manifests)
+}
+
+/// A file that is scanned, and what its index depends on.
+struct Manifest {
+    path: String,
+    key: IndexKey,
+}
+
+fn aim_at(manifests: &mut [Manifest], apps: &[App]) {
+    if apps.iter().all(|app| app.targets.is_empty()) {
+        return;
+    }
+    let paths: Vec<&str> = manifests
+        .iter()
+        .map(|manifest| manifest.path.as_str())
+        .collect();
+    for (place, targets) in aim::applying(apps, &paths) {
+        manifests[place].key.targets = targets;
+    }
 }
 
 /// Files that may name images but aren't what a sync agent deploys: decisions, Git's and the forges'
@@ -251,16 +291,13 @@ fn read_apps(
 /// Indexes what the cache lacks, on all cores.
 fn index_missing(
     source: Source<'_>,
-    manifests: &[(SourceFile, Format)],
+    manifests: &[Manifest],
     cache: &mut IndexCache,
 ) -> Result<(), Error> {
     let mut seen = HashSet::new();
-    let missing: Vec<&(SourceFile, Format)> = manifests
+    let missing: Vec<&Manifest> = manifests
         .iter()
-        .filter(|(file, format)| {
-            let key = (file.blob, *format);
-            !cache.contains_key(&key) && seen.insert(key)
-        })
+        .filter(|Manifest { key, .. }| !cache.contains_key(key) && seen.insert(key))
         .collect();
     /// Fewer files than this are indexed sooner than a thread starts.
     const WORTH_A_THREAD: usize = 64;
@@ -288,42 +325,48 @@ fn index_missing(
     Ok(())
 }
 
-type Indexed = ((BlobId, Format), Arc<FileIndex>);
+type Indexed = (IndexKey, Arc<FileIndex>);
 
-fn index_chunk(
-    contents: &Contents,
-    chunk: &[&(SourceFile, Format)],
-) -> Result<Vec<Indexed>, Error> {
+fn index_chunk(contents: &Contents, chunk: &[&Manifest]) -> Result<Vec<Indexed>, Error> {
     let mut found = Vec::with_capacity(chunk.len());
-    for (file, format) in chunk {
-        let index = match contents.read(&file.path, file.blob, format.max_bytes() as u64)? {
-            Some(bytes) => manifest::index(*format, &bytes),
-            None => manifest::index_of_too_large(*format),
+    for Manifest { path, key } in chunk {
+        let index = match contents.read(path, key.blob, key.format.max_bytes() as u64)? {
+            Some(bytes) => manifest::index_with(key.format, &bytes, &key.targets),
+            None => manifest::index_of_too_large(key.format),
         };
-        found.push(((file.blob, *format), Arc::new(index)));
+        found.push((key.clone(), Arc::new(index)));
     }
     Ok(found)
 }
 
 /// Joins files with their indexes, leaving out files that hold nothing, and drops indexes that no
 /// file has any more once they are the larger part: looking for them costs more than they do.
-fn indexed(manifests: Vec<(SourceFile, Format)>, cache: &mut IndexCache) -> Vec<IndexedFile> {
+fn indexed(manifests: Vec<Manifest>, cache: &mut IndexCache) -> Vec<IndexedFile> {
     if cache.len() > 2 * manifests.len() {
-        let present: HashSet<(BlobId, Format)> = manifests
-            .iter()
-            .map(|(file, format)| (file.blob, *format))
-            .collect();
+        let present: HashSet<&IndexKey> = manifests.iter().map(|manifest| &manifest.key).collect();
         cache.retain(|key, _| present.contains(key));
     }
     manifests
         .into_iter()
-        .filter_map(|(file, format)| {
-            let index = cache.get(&(file.blob, format))?;
-            let empty = index.sites.is_empty() && index.notes.is_empty() && index.problem.is_none();
-            (!empty).then(|| IndexedFile {
-                path: file.path,
-                blob: file.blob,
+        .filter_map(|Manifest { path, key }| {
+            let index = cache.get(&key)?;
+            let IndexKey {
+                blob,
                 format,
+                targets,
+            } = key;
+            // A kustomization counts even where it is empty: its folder is then applied through it.
+            let empty = index.sites.is_empty()
+                && index.notes.is_empty()
+                && index.problem.is_none()
+                && index.pulls.is_empty()
+                && targets.is_empty()
+                && format != Format::Kustomization;
+            (!empty).then(|| IndexedFile {
+                path,
+                blob,
+                format,
+                targets,
                 index: Arc::clone(index),
             })
         })
@@ -333,8 +376,7 @@ fn indexed(manifests: Vec<(SourceFile, Format)>, cache: &mut IndexCache) -> Vec<
 /// An index as it is kept on disk; written from `&FileIndex`, read as `FileIndex`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Packed<T> {
-    blob: BlobId,
-    format: Format,
+    key: IndexKey,
     index: T,
 }
 
@@ -342,9 +384,8 @@ pub struct Packed<T> {
 pub fn pack(cache: &IndexCache) -> Vec<Packed<&FileIndex>> {
     cache
         .iter()
-        .map(|((blob, format), index)| Packed {
-            blob: *blob,
-            format: *format,
+        .map(|(key, index)| Packed {
+            key: key.clone(),
             index: index.as_ref(),
         })
         .collect()
@@ -354,7 +395,7 @@ pub fn pack(cache: &IndexCache) -> Vec<Packed<&FileIndex>> {
 pub fn unpack(packed: Vec<Packed<FileIndex>>) -> IndexCache {
     packed
         .into_iter()
-        .map(|packed| ((packed.blob, packed.format), Arc::new(packed.index)))
+        .map(|packed| (packed.key, Arc::new(packed.index)))
         .collect()
 }
 

@@ -87,7 +87,7 @@ impl Assignment {
             (Selector::Image(image), _) => site.image() == Some(image),
             (Selector::App(wanted), Some(Marker::Own { app: name, .. }))
             | (Selector::App(wanted), Some(Marker::Flux { name, .. })) => wanted == name,
-            (Selector::App(_), None) => false,
+            (Selector::App(_), Some(Marker::Target { .. }) | None) => false,
         }
     }
 

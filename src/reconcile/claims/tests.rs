@@ -1,5 +1,8 @@
 //! Who owns which site, case by case.
 
+mod shared;
+mod targets;
+
 use super::*;
 use crate::config::{self, PolicyFile};
 use crate::manifest;
@@ -37,6 +40,7 @@ fn file(path: &str, text: &str) -> IndexedFile {
         path: path.to_owned(),
         blob: BlobId::of(text.as_bytes()),
         format,
+        targets: Vec::new(),
         index: Arc::new(manifest::index(format, text.as_bytes())),
     }
 }

@@ -1,5 +1,7 @@
 //! What is decided for one stage, case by case.
 
+mod shared;
+
 use super::*;
 use crate::config::{self, PoliciesEntry, PolicyFile};
 use crate::git::BlobId;
@@ -38,6 +40,7 @@ impl World {
                 path: format!("{number}.yaml"),
                 blob: BlobId::of(text.as_bytes()),
                 format: manifest::Format::Yaml,
+                targets: Vec::new(),
                 index: Arc::new(manifest::index(manifest::Format::Yaml, text.as_bytes())),
             })
             .collect();
@@ -371,6 +374,7 @@ fn failures_are_told_from_waiting() {
         (Blocked::Listing(String::new()), true),
         (Blocked::Unreadable(String::new()), true),
         (moved, true),
+        (Blocked::Shared(String::new()), true),
         (Blocked::Unordered(String::new()), false),
         (Blocked::NothingAcceptable(String::new()), false),
     ];
