@@ -8,6 +8,7 @@ pub mod demo;
 pub mod diff;
 pub mod explain;
 pub mod images;
+pub mod init;
 pub mod output;
 pub mod plan;
 pub mod schema;
@@ -75,6 +76,8 @@ pub enum Command {
     Set(set::Set),
     /// Lists every place where an image is written
     Images(images::Images),
+    /// Proposes app files for the images found in a repo
+    Init(init::Init),
     /// Prints the JSON Schema of the configuration files, for editors
     Schema(schema::Schema),
     /// Prints a shell's completions
@@ -107,6 +110,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Select(arguments) => select::run(arguments, output),
         Command::Set(arguments) => set::run(arguments, output),
         Command::Images(arguments) => images::run(arguments, output),
+        Command::Init(arguments) => init::run(arguments, output),
         Command::Schema(arguments) => Ok(schema::schema(arguments, output)),
         Command::Completions(arguments) => Ok(schema::completions(arguments, output)),
         Command::Man(arguments) => schema::man(arguments, output),

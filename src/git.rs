@@ -9,12 +9,13 @@
 //! [`PushOutcome::Moved`], whatever the reason.
 //!
 //! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`commit`] (write),
-//! [`push`] (publish); `transport` carries bytes for fetch and push.
+//! [`push`] (publish), [`mod@origin`] (a person's clone); `transport` carries bytes for fetch and push.
 
 pub mod commit;
 pub mod error;
 pub mod id;
 pub mod mirror;
+pub mod origin;
 pub mod push;
 pub mod remote;
 mod transport;
@@ -25,6 +26,7 @@ pub use commit::{Committed, NewCommit, Signature};
 pub use error::Error;
 pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
+pub use origin::{Origin, origin};
 pub use push::PushOutcome;
 pub use remote::{Auth, PlainHttp, Remote, RemoteUrl};
 pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

@@ -18,6 +18,7 @@ pub mod message;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+pub mod propose;
 pub mod reach;
 mod refusal;
 pub mod running;

@@ -3,7 +3,7 @@
 use crate::binary::{Place, files_below};
 
 /// Every command.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "demo",
     "serve",
     "sync",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 12] = [
     "select",
     "set",
     "images",
+    "init",
     "schema",
     "completions",
     "man",

@@ -220,6 +220,7 @@ fn offline() -> tempfile::TempDir {
     std::fs::write(path.join("apps/a.yaml"), text).unwrap();
     let sealed = "image: acme/shop:1.0.0\nsops: {mac: x, version: 3.9.0}\n";
     std::fs::write(path.join("apps/b.yaml"), sealed).unwrap();
+    std::fs::write(path.join("apps/c.yaml"), "image: nginx:1.27.0\n").unwrap();
     folder
 }
 
@@ -254,6 +255,10 @@ fn fields_are_those_of_the_tables() {
         reference.note(arguments[0], "", &value);
     }
     reference.note("select", "", &select(at));
+    std::fs::remove_dir_all(at.join("policies")).unwrap();
+    let (proposed, ended) = tagwright(at, &["init", "--image", "acme/*"]);
+    assert_eq!(ended, 0);
+    reference.note("init", "", &proposed);
 
     let Some(world) = World::new() else {
         return;

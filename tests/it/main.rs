@@ -26,6 +26,7 @@ mod git_server;
 mod git_ssh;
 mod git_tree;
 mod git_world;
+mod init;
 mod markdown;
 mod parts;
 mod registry_auth;
