@@ -7,7 +7,10 @@
 use std::ops::Range;
 
 use crate::image::{Digest, Image, Reference, Tag};
-use crate::manifest::{self, Change, Dialect, DigestRule, Field, FileIndex, Format, Site, Target};
+use crate::manifest::TargetPath;
+use crate::manifest::{
+    self, Change, Dialect, DigestRule, Field, FileIndex, Format, Part, Site, Target,
+};
 use crate::policy::{self, Current, Manifests, Order, Outcome, Policy, Verdict, select};
 use crate::registry::{challenge as challenges, link as links};
 
@@ -111,8 +114,9 @@ pub fn challenge(data: &[u8]) {
     }
 }
 
-/// Every site is set to one reference: what is outside the sites' scalars stays (but for quotes and
-/// blanks at their edges), there are as many sites as before, and doing it again changes nothing.
+/// Every site and target is set to one reference, in YAML and in one other format: what is outside the
+/// sites' scalars stays (but for quotes and blanks at their edges), there are as many sites as before,
+/// and doing it again changes nothing.
 ///
 /// # Panics
 /// When it is not so.
@@ -123,15 +127,22 @@ pub fn yaml(data: &[u8]) {
         (DigestRule::Exact, None),
         (DigestRule::WhereHeld, Some(&digest)),
     ];
-    for format in [
-        Format::Yaml,
-        Format::Kustomization,
-        Format::Json,
-        Format::Text(Dialect::Any),
-        Format::Text(Dialect::Docker),
-        Format::Text(Dialect::Code),
-    ] {
-        let index = manifest::index(format, data);
+    let targets = targets();
+    // One of the others in turn, since each costs as much as the first.
+    let others = [
+        (Format::Yaml, &targets[..0]),
+        (Format::Kustomization, &[]),
+        (Format::Chart, &[]),
+        (Format::Json, &targets),
+        (Format::Text(Dialect::Any), &[]),
+        (Format::Text(Dialect::Docker), &[]),
+        (Format::Text(Dialect::Code), &[]),
+        (Format::Text(Dialect::Properties), &[]),
+        (Format::Text(Dialect::Markup), &[]),
+    ];
+    let other = others[data.len() % others.len()];
+    for (format, targets) in [(Format::Yaml, &targets[..]), other] {
+        let index = manifest::index_with(format, data, targets);
         for (rule, digest) in rules {
             let target = Target {
                 rename: None,
@@ -141,17 +152,36 @@ pub fn yaml(data: &[u8]) {
             };
             let sites = 0..index.sites.len();
             let changes: Vec<Change<'_>> = sites.map(|site| Change { site, target }).collect();
-            let done = manifest::rewrite(format, data, &index, &changes);
+            let rewrite =
+                |bytes, index| manifest::rewrite_with(format, bytes, targets, index, &changes);
+            let done = rewrite(data, &index);
             if done.edits.is_empty() {
                 assert_eq!(done.bytes, data);
             }
-            let after = manifest::index(format, &done.bytes);
+            let after = manifest::index_with(format, &done.bytes, targets);
             assert_eq!(after.sites.len(), index.sites.len());
             assert_eq!(around(data, &index), around(&done.bytes, &after));
-            let again = manifest::rewrite(format, &done.bytes, &after, &changes);
+            let again = rewrite(&done.bytes, &after);
             assert_eq!(again.bytes, done.bytes);
         }
     }
+}
+
+/// Paths with each kind of step, over keys that the corpus has.
+fn targets() -> Vec<TargetPath> {
+    let paths = [
+        ("image.tag", Part::Tag),
+        ("images[0].newTag", Part::Tag),
+        ("spec.containers[name=app].image", Part::Whole),
+        ("[0].image", Part::Name),
+        ("image.digest", Part::Digest),
+    ];
+    let target = |(path, part): (&str, Part)| TargetPath {
+        app: "shop".to_owned(),
+        path: path.parse().expect("a path"),
+        part,
+    };
+    paths.into_iter().map(target).collect()
 }
 
 /// The pieces between the scalars of all sites, without quotes and blanks at their edges.
