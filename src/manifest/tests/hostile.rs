@@ -91,7 +91,7 @@ fn many_sites_of_one_scalar_are_linear() {
     let mut alone = String::new();
     let mut parameters = String::from("helm:\n  parameters:\n");
     let mut texts = String::new();
-    for number in 0..10_000 {
+    for number in 0..5_000 {
         shared.push_str(&format!("- {{repository: a{number}, tag: *v}}\n"));
         merged.push_str(&format!("- {{<<: *d, tag: {number}}}\n"));
         alone.push_str("- {global: {tag: 1}, repository: a, tag: ''}\n");
@@ -103,19 +103,16 @@ fn many_sites_of_one_scalar_are_linear() {
     // One that isn't asked holds back all others.
     shared.push_str("- {repository: z, tag: *v} # tagwright: ignore\n");
     let (found, rewritten) = write(Format::Yaml, shared.as_bytes(), tag("2.0.0"));
-    assert_eq!(found.sites.len(), 10_002);
-    assert_eq!(
-        (rewritten.edits.len(), rewritten.refused.len()),
-        (0, 10_002)
-    );
+    assert_eq!(found.sites.len(), 5_002);
+    assert_eq!((rewritten.edits.len(), rewritten.refused.len()), (0, 5_002));
     for (text, edits) in [
-        (merged, 10_000),
+        (merged, 5_000),
         (alone, 0),
-        (parameters, 10_000),
-        (texts, 10_000),
+        (parameters, 5_000),
+        (texts, 5_000),
     ] {
         let (found, rewritten) = write(Format::Yaml, text.as_bytes(), tag("2.0.0"));
-        assert_eq!(found.sites.len(), 10_000);
+        assert_eq!(found.sites.len(), 5_000);
         assert_eq!(
             rewritten.edits.len(),
             edits,
@@ -130,13 +127,13 @@ fn wide_mappings_are_linear() {
     // Every one of them merges a wide mapping, and stands in it.
     let mut wide = String::from("a: &a\n");
     let mut inner = String::new();
-    for number in 0..10_000 {
+    for number in 0..5_000 {
         wide.push_str(&format!("  k{number}: 1\n"));
         inner.push_str(&format!("x{number}: {{<<: *a, tag: 1, image: b:1}}\n"));
     }
     let text = format!("{wide}  repository: c\n{inner}global: {{tag: 2}}\n");
     let found = index(Format::Yaml, text.as_bytes());
-    assert_eq!(found.sites.len(), 20_000);
+    assert_eq!(found.sites.len(), 10_000);
 }
 
 #[test]

@@ -219,7 +219,7 @@ proptest! {
     ) {
         let text: String = parts.concat();
         for format in [Format::Yaml, Format::Json, Format::Kustomization] {
-            let (_, rewritten) = write(format, text.as_bytes(), tag("2"));
+            let (found, rewritten) = write(format, text.as_bytes(), tag("2"));
             if rewritten.edits.is_empty() {
                 prop_assert_eq!(&rewritten.bytes, text.as_bytes());
             } else {
@@ -230,7 +230,8 @@ proptest! {
                 .refused
                 .iter()
                 .find(|refused| matches!(refused.reason, Refusal::Unverified { .. }));
-            prop_assert_eq!(unverified, None, "{}", text);
+            // A marker that fits no value may fit the new one, and that is another file then.
+            prop_assert!(unverified.is_none() || !found.notes.is_empty(), "{}", text);
         }
     }
 }
