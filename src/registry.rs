@@ -38,7 +38,7 @@ use std::sync::atomic::AtomicU32;
 use reqwest::Url;
 
 use auth::{Memory, Session};
-use exchange::{Gates, Sender};
+use exchange::{Connections, Gates, Sender};
 
 use crate::clock::Clock;
 use crate::http;
@@ -78,9 +78,9 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     accounts: Vec<Account>,
     /// The connections of each account.
-    connections: Vec<reqwest::Client>,
+    connections: Vec<Connections>,
     /// The connections of everything without an account.
-    anonymous: reqwest::Client,
+    anonymous: Connections,
     clock: Clock,
     limits: Limits,
     gates: Gates,
@@ -194,7 +194,7 @@ impl Inner {
         };
         Ok(Session {
             sender: Sender {
-                client,
+                connections: client,
                 limits: &self.limits,
                 clock: &self.clock,
                 gates: &self.gates,
@@ -221,16 +221,23 @@ fn origin(image: &Image, scheme: Scheme) -> Result<Url, Fault> {
     })
 }
 
-fn connections(host: &str, ca_pem: Vec<u8>) -> Result<reqwest::Client, Error> {
-    let options = http::Options {
-        ca_pem,
-        // Each request has a limit of its own.
-        timeout: None,
-        ..http::Options::default()
+fn connections(host: &str, ca_pem: Vec<u8>) -> Result<Connections, Error> {
+    let client = |redirects| {
+        let options = http::Options {
+            ca_pem: ca_pem.clone(),
+            // Each request has a limit of its own.
+            timeout: None,
+            redirects,
+            ..http::Options::default()
+        };
+        http::client(&options).map_err(|source| Error::Client {
+            host: host.to_owned(),
+            source,
+        })
     };
-    http::client(&options).map_err(|source| Error::Client {
-        host: host.to_owned(),
-        source,
+    Ok(Connections {
+        usual: client(http::Redirects::Any)?,
+        secretive: client(http::Redirects::SameHost)?,
     })
 }
 

@@ -163,9 +163,18 @@ impl Gate {
     }
 }
 
+/// The connections to some hosts.
+#[derive(Debug, Clone)]
+pub(super) struct Connections {
+    /// For most requests.
+    pub(super) usual: reqwest::Client,
+    /// For those whose body is a secret, which a redirect would carry to another host.
+    pub(super) secretive: reqwest::Client,
+}
+
 /// What it takes to send requests.
 pub(super) struct Sender<'a> {
-    pub(super) client: &'a reqwest::Client,
+    pub(super) connections: &'a Connections,
     pub(super) limits: &'a Limits,
     pub(super) clock: &'a Clock,
     pub(super) gates: &'a Gates,
@@ -250,8 +259,11 @@ impl Sender<'_> {
     }
 
     fn build(&self, request: &Request) -> reqwest::RequestBuilder {
-        let builder = self
-            .client
+        let client = match request.form {
+            Some(_) => &self.connections.secretive,
+            None => &self.connections.usual,
+        };
+        let builder = client
             .request(request.method.clone(), request.url.clone())
             .timeout(self.limits.request)
             .header(ACCEPT, request.accept);

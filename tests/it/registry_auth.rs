@@ -237,14 +237,37 @@ async fn an_identity_token_is_posted() {
         }
     })
     .await;
-    let config = folder.path().join("config.json");
+    let asked = Asked::new(&server, identity(folder.path(), &server));
+    assert_eq!(asked.requests().await.unwrap(), 3);
+}
+
+/// The identity token `id+token` for a server.
+fn identity(folder: &Path, server: &Server) -> Credentials {
+    let config = folder.join("config.json");
     let text = format!(
         "{{\"auths\":{{\"{}\":{{\"identitytoken\":\"id+token\"}}}}}}",
         server.host()
     );
     std::fs::write(&config, text).unwrap();
-    let asked = Asked::new(&server, Credentials::DockerConfig(config));
-    assert_eq!(asked.requests().await.unwrap(), 3);
+    Credentials::DockerConfig(config)
+}
+
+#[tokio::test]
+async fn an_identity_token_is_not_carried_elsewhere() {
+    let folder = tempdir();
+    let other = Server::start(|_, _| grant("t")).await;
+    let at = other.host();
+    let server = bearer(&["t"], move |_, _| {
+        Reply::json(307, "").header("location", format!("http://{at}/token"))
+    })
+    .await;
+    let asked = Asked::new(&server, identity(folder.path(), &server));
+    let fault = asked.fault().await;
+    assert!(
+        matches!(fault, Fault::TokenRefused { status: 307, .. }),
+        "{fault}"
+    );
+    assert!(other.seen().is_empty());
 }
 
 #[tokio::test]
