@@ -53,6 +53,7 @@ impl Session<'_> {
     /// Sends a request to the registry, signing in as needed.
     pub(super) async fn send(&self, mut request: Request) -> Result<Reply, Fault> {
         let login = self.login(Reuse::Allowed).await?;
+        let read_at = Instant::now();
         request.authorization = self.usual(&login).await?;
         let reply = self.sender.send(&request).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
@@ -61,7 +62,7 @@ impl Session<'_> {
         let before = (request.authorization, login.fingerprint());
         let reuse = match before.0 {
             Authorization::None => Reuse::Allowed,
-            _ => Reuse::Refused,
+            _ => Reuse::Since(read_at),
         };
         let login = self.login(reuse).await?;
         request.authorization = self.answer(&reply, &login, before).await?;

@@ -2,11 +2,11 @@
 //!
 //! Invariant: a rotated password, Docker configuration or helper answer counts without a restart. Only
 //! what a helper prints is kept, for a minute, because helpers are slow; a refusal by the registry
-//! drops it at once.
+//! drops it at once. A helper runs once for all who wait for the same answer.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use docker_credential::DockerCredential;
@@ -61,17 +61,34 @@ impl Login {
     }
 }
 
-/// Answers of helpers, by program and server name.
+/// Answers of helpers, by program and server name; a locked slot's helper is running.
 #[derive(Debug, Default)]
-pub(super) struct Helpers(Mutex<HashMap<(String, String), (Login, Instant)>>);
+pub(super) struct Helpers(Mutex<HashMap<(String, String), Slot>>);
+
+type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
+
+#[derive(Debug)]
+struct Answer {
+    result: Result<Login, String>,
+    at: Instant,
+}
 
 /// Whether a helper's earlier answer will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
     /// It will, for its minute.
     Allowed,
-    /// It won't: the registry refused it.
-    Refused,
+    /// Only one from after this moment: the registry refused what was known then.
+    Since(Instant),
+}
+
+impl Reuse {
+    fn admits(self, at: Instant) -> bool {
+        match self {
+            Self::Allowed => true,
+            Self::Since(moment) => moment < at,
+        }
+    }
 }
 
 impl Helpers {
@@ -87,25 +104,41 @@ impl Helpers {
             reason,
         };
         let program = helper::program(name).map_err(|reason| failed(name, reason.to_owned()))?;
-        let key = (program, server);
-        let now = Instant::now();
-        if reuse == Reuse::Allowed
-            && let Some((login, until)) = self.lock().get(&key)
-            && *until > now
-        {
-            return Ok(login.clone());
-        }
-        let login = helper::ask(&key.0, &key.1, limit)
-            .await
-            .map_err(|reason| failed(&key.0, reason))?;
-        let mut answers = self.lock();
-        answers.retain(|_, (_, until)| *until > now);
-        answers.insert(key, (login.clone(), now + HELPER_ANSWER));
-        Ok(login)
+        let answer = self.answer(&program, server, reuse, limit).await;
+        answer.map_err(|reason| failed(&program, reason))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), (Login, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn answer(
+        &self,
+        program: &str,
+        server: String,
+        reuse: Reuse,
+        limit: Duration,
+    ) -> Result<Login, String> {
+        let asked = Instant::now();
+        let slot = self.slot((program.to_owned(), server.clone()));
+        let mut answer = slot.lock().await;
+        if let Some(answer) = &*answer {
+            let will_do = match &answer.result {
+                Ok(_) => answer.at.elapsed() < HELPER_ANSWER && reuse.admits(answer.at),
+                // For those who waited for it; others may try again.
+                Err(_) => asked < answer.at,
+            };
+            if will_do {
+                return answer.result.clone();
+            }
+        }
+        let result = helper::ask(program, &server, limit).await;
+        *answer = Some(Answer {
+            result: result.clone(),
+            at: Instant::now(),
+        });
+        result
+    }
+
+    fn slot(&self, key: (String, String)) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(key).or_default().clone()
     }
 }
 

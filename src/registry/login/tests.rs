@@ -159,22 +159,47 @@ fn a_helper_is_a_plain_word() {
 }
 
 #[tokio::test]
-async fn a_kept_answer_is_used_until_it_is_refused() {
+async fn a_helper_runs_once_until_its_answer_is_refused() {
+    let folder = Folder::new();
+    // Each run prints a user of one more `x`.
+    let script = r#"runs="$0.runs"; printf x >>"$runs"; printf '{"Username":"%s","Secret":"s"}' "$(cat "$runs")""#;
+    let program = folder.program("helper", script);
     let helpers = Helpers::default();
-    let kept = Login::Basic("kept".to_owned(), "x".into());
-    let until = Instant::now() + HELPER_ANSWER;
-    let key = (
-        "docker-credential-none-such".to_owned(),
-        "ghcr.io".to_owned(),
+    let ask = |reuse| helpers.answer(&program, "ghcr.io".to_owned(), reuse, LIMIT);
+    let first = Instant::now();
+    let (a, b, c) = tokio::join!(
+        ask(Reuse::Allowed),
+        ask(Reuse::Allowed),
+        ask(Reuse::Allowed)
     );
-    helpers.lock().insert(key, (kept, until));
-    let ask = |reuse| helpers.ask("none-such", "ghcr.io".to_owned(), reuse, LIMIT);
-    assert_eq!(shown(&ask(Reuse::Allowed).await.unwrap()), "kept:x");
-    let error = ask(Reuse::Refused).await.unwrap_err();
+    for login in [a, b, c] {
+        assert_eq!(shown(&login.unwrap()), "x:s");
+    }
+    assert_eq!(shown(&ask(Reuse::Since(first)).await.unwrap()), "x:s");
+    let refused = Reuse::Since(Instant::now());
+    let (a, b) = tokio::join!(ask(refused), ask(refused));
+    for login in [a, b] {
+        assert_eq!(
+            shown(&login.unwrap()),
+            "xx:s",
+            "once for all who were refused"
+        );
+    }
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(shown(&ask(Reuse::Allowed).await.unwrap()), "xx:s");
+    assert!(ask(Reuse::Since(Instant::now())).await.is_err());
     assert!(
-        error.to_string().contains("docker-credential-none-such"),
-        "{error}"
+        ask(Reuse::Allowed).await.is_err(),
+        "what was refused is gone"
     );
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_is_named() {
+    let helpers = Helpers::default();
+    let ask = helpers.ask("none-such", "ghcr.io".to_owned(), Reuse::Allowed, LIMIT);
+    let error = ask.await.unwrap_err().to_string();
+    assert!(error.contains("docker-credential-none-such"), "{error}");
 }
 
 #[test]
