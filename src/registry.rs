@@ -138,13 +138,7 @@ impl Client {
     pub async fn tags(&self, image: &Image, account: AccountId) -> Result<Listing, Error> {
         let list = async {
             let session = self.0.session(image, account)?;
-            let limit = self.0.limits.listing;
-            match tokio::time::timeout(limit, tags::list(&session)).await {
-                Ok(listing) => listing,
-                Err(_) => Err(Fault::Timeout {
-                    host: image.registry().to_owned(),
-                }),
-            }
+            self.0.in_time(image, tags::list(&session)).await
         };
         list.await.map_err(|source| Error::Tags {
             image: image.clone(),
@@ -165,7 +159,9 @@ impl Client {
     ) -> Result<Resolved, Error> {
         let resolve = async {
             let session = self.0.session(image, account)?;
-            manifest::resolve(&session, tag).await
+            self.0
+                .in_time(image, manifest::resolve(&session, tag))
+                .await
         };
         resolve.await.map_err(|source| Error::Resolve {
             image: image.clone(),
@@ -176,6 +172,20 @@ impl Client {
 }
 
 impl Inner {
+    /// Ends work on `image` that takes too long as a whole, however lively its single requests are.
+    async fn in_time<T>(
+        &self,
+        image: &Image,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        match tokio::time::timeout(self.limits.image, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault::Timeout {
+                host: image.registry().to_owned(),
+            }),
+        }
+    }
+
     fn session<'a>(&'a self, image: &'a Image, id: AccountId) -> Result<Session<'a>, Fault> {
         // An account of another registry must not lend its credentials to this one.
         let own = id.index().and_then(|index| {

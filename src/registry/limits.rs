@@ -28,8 +28,8 @@ pub(super) const PAGE_SIZE: usize = 1000;
 pub struct Limits {
     /// Longest time for one request, reply included.
     pub request: Duration,
-    /// Longest time for a whole listing, waits and retries included.
-    pub listing: Duration,
+    /// Longest time for a whole listing, or to resolve a tag, waits and retries included.
+    pub image: Duration,
     /// Most pages of one listing.
     pub pages: u32,
     /// Most tags of one listing.
@@ -60,7 +60,7 @@ impl Default for Limits {
             // A page of 1,000 tags takes a slow registry seconds; a proxy gives up after 60 s.
             request: Duration::from_secs(60),
             // 1,000 pages at a leisurely half second.
-            listing: Duration::from_secs(600),
+            image: Duration::from_secs(600),
             pages: 1000,
             // Ten times the longest public repositories.
             tags: 2_000_000,

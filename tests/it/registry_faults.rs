@@ -129,6 +129,24 @@ async fn a_registry_that_never_answers_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_slow_manifest_is_given_up() {
+    let server = Server::start(|_, _| Reply::with(200, Body::Silence(Vec::new()))).await;
+    let brief = Limits {
+        image: Duration::from_millis(50),
+        ..limits()
+    };
+    // The reply to HEAD has no digest, and that to GET no end.
+    let (client, image) = client(&server.host(), Scheme::PlainHttp, brief);
+    let account = client.account_for(&image, Access::All);
+    let tag = "1.0".parse().unwrap();
+    let error = client.resolve(&image, account, &tag).await.unwrap_err();
+    assert!(
+        matches!(error.fault(), Some(Fault::Timeout { .. })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
 async fn half_a_page_is_asked_for_again_and_never_used() {
     let half = || Body::Cut(b"{\"tags\":[\"a\",\"b\"".to_vec());
     let server = Server::start(move |_, count| match count {

@@ -375,7 +375,7 @@ async fn the_listing_as_a_whole_is_bounded() {
         assert!(matches!(fault, Fault::TooLarge { .. }), "{fault}");
     }
     let brief = Limits {
-        listing: Duration::from_millis(50),
+        image: Duration::from_millis(50),
         ..limits()
     };
     let silent = Server::start(|_, _| Reply::with(200, Body::Silence(Vec::new()))).await;
