@@ -54,6 +54,25 @@ impl Scalar for FilePath {
     }
 }
 
+/// The user of HTTP Basic authentication, in which a colon ends it (RFC 7617 section 2).
+#[derive(Debug, Clone)]
+pub struct Username(pub String);
+
+impl Scalar for Username {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        if text.is_empty() || text.contains(|c: char| c == ':' || c.is_control()) {
+            return Err(Mistake::new(
+                "this is not a user name: it is empty or has a colon",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[^:]+$"})
+    }
+}
+
 /// The name of an environment variable.
 #[derive(Debug, Clone)]
 pub struct Variable(String);
@@ -180,7 +199,7 @@ mirror! {
         /// The file with the host keys that are trusted; nothing else is.
         known_hosts = "knownHosts": RawFile,
         /// The user of HTTP Basic authentication.
-        username = "username": String,
+        username = "username": Username,
         /// Its password or token.
         password = "password": Secret,
         /// An access token for HTTPS.
@@ -192,7 +211,7 @@ mirror! {
     /// As whom a registry is asked: a user and password, or a Docker configuration file.
     RawRegistryCredentials requires [] {
         /// The user.
-        username = "username": String,
+        username = "username": Username,
         /// Its password or access token.
         password = "password": Secret,
         /// A Docker `config.json`, or the content of a Kubernetes `dockerconfigjson` secret.

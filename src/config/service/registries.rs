@@ -84,7 +84,7 @@ fn login(
     let basic = (raw.username.is_written(), raw.password.is_written());
     match (basic, raw.docker_config.is_written()) {
         ((true, true), false) => Some(Credentials::Basic {
-            username: raw.username.take()?.value,
+            username: raw.username.take()?.value.0,
             password: raw.password.take()?.value,
         }),
         ((false, false), true) => {

@@ -79,7 +79,7 @@ fn auth(mut raw: RawGitCredentials, spot: Spot, report: &mut Report<'_>) -> Opti
             known_hosts: raw.known_hosts.take()?.value.path()?,
         }),
         ((false, false), (true, true), false) => Some(Auth::Basic {
-            username: raw.username.take()?.value,
+            username: raw.username.take()?.value.0,
             password: raw.password.take()?.value,
         }),
         ((false, false), (false, false), true) => Some(Auth::Token(raw.token.take()?.value)),

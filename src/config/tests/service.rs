@@ -92,6 +92,11 @@ fn credentials_fit_together_and_fit_the_url() {
             "{username: u, password: {env: P}, token: {env: T}}",
             "not one way",
         ),
+        (
+            "https://h/r",
+            "{username: 'a:b', password: {env: P}}",
+            "not a user name",
+        ),
         ("ssh://git@h/r", "{sshKey: {file: k}}", "not one way"),
         ("https://h/r", "{}", "not one way"),
         ("https://h/r", ssh, "`password` or `token`"),
@@ -111,6 +116,9 @@ fn credentials_fit_together_and_fit_the_url() {
     }
     assert!(told(&repository("ssh://git@h/r", ""))[0].contains("needs a key"));
     assert!(told(&repository("/r.git", "    ca: x.pem\n"))[0].contains("http and https only"));
+    let colon =
+        "registries:\n  - host: r.example\n    credentials: {username: a:b, password: {env: P}}\n";
+    assert!(told(&repository("/r.git", colon))[0].contains("not a user name"));
     let registry = "registries: [{host: r.example, plainHttp: true, ca: x.pem}]\n";
     assert!(told(&repository("/r.git", registry))[0].contains("no meaning"));
 }
