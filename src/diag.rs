@@ -289,6 +289,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_place_of_any_line_renders(line in "[ \\PC\u{a0}\u{2003}\t,]{0,30}", column in 1_u32..40) {
+            let at = Position { line: 1, column };
+            let diagnostic = Diagnostic::error("a.yaml", "wrong").at_position(&line, at);
+            proptest::prop_assert!(diagnostic.render(false).contains("a.yaml:1:"));
+            proptest::prop_assert!(diagnostic.render(true).contains("wrong"));
+        }
+    }
+
+    #[test]
+    fn a_place_at_a_wide_blank_renders() {
+        let text = "\u{a0}app: shop";
+        let shown = Diagnostic::error("a.yaml", "not valid").at(text, 0);
+        assert!(shown.render(false).contains("a.yaml:1:1"));
+    }
+
     #[test]
     fn a_place_at_the_end_of_a_line_renders() {
         let shown = Diagnostic::warning("a.yaml", "value is missing").at("tag:", 4);
