@@ -1,4 +1,5 @@
-//! Diagnostics: what is wrong, where, and what to do, with the source line shown.
+//! Diagnostics: what is wrong, where, and what to do, with the source line shown; and errors with their
+//! causes.
 //!
 //! Invariant: a [`Diagnostic`] names its file, and its position is 1-based with the column counted in
 //! characters, as editors show it. It carries the one source line it talks about, so it can be
@@ -14,6 +15,21 @@ use serde::{Deserialize, Serialize};
 
 /// Longest source line quoted, in characters: a minified file must not fill the terminal.
 const MAX_LINE: usize = 240;
+
+/// An error and its causes, outermost first, in one line. A cause that is said already, as some
+/// libraries do, is not said again.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -270,6 +286,20 @@ mod tests {
         assert_eq!(lines, BTreeMap::from([(2, "b"), (3, "c")]));
         assert_eq!(lines_at("", [at(1)]), BTreeMap::new());
         assert_eq!(lines_at("a", []), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_cause_that_is_said_already_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Layer(&'static str, #[source] std::io::Error);
+        for (outer, inner, wanted) in [
+            ("no page", "no route", "no page: no route"),
+            ("no page: no route", "no route", "no page: no route"),
+        ] {
+            let error = Layer(outer, std::io::Error::other(inner));
+            assert_eq!(chain(&error), wanted);
+        }
     }
 
     #[test]

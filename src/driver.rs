@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{Repository, Service};
+use crate::diag;
 use crate::git::{self, Mirror, Remote};
 use crate::reconcile::observe::{Missing, Observer, Paused, Pauses};
 use crate::reconcile::plan::Step;
@@ -311,15 +312,9 @@ fn left_out(pass: &Pass) -> BTreeSet<String> {
 
 /// An error with its causes and its hint, in one line.
 pub fn chain(error: &PassError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
+    let text = diag::chain(error);
+    match error.hint() {
+        Some(hint) => format!("{text} ({hint})"),
+        None => text,
     }
-    if let Some(hint) = error.hint() {
-        text.push_str(&format!(" ({hint})"));
-    }
-    text
 }

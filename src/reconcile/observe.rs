@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::diag;
 use crate::image::{Image, Tag};
 use crate::policy::ManifestFact;
 use crate::reconcile::plan::{Facts, Feed, Listing};
@@ -264,13 +265,7 @@ fn tell(feed: &Feed, listing: &registry::Listing) {
 
 /// An error with its causes and its hint, in one line.
 fn words(error: &registry::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
+    let mut text = diag::chain(error);
     if let Some(hint) = error.hint() {
         text.push_str(" (");
         text.push_str(hint);

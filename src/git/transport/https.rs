@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Carrier, Limits, Shared, lock};
 use crate::git::{Auth, Error, Remote, words};
-use crate::http;
+use crate::{diag, http};
 
 /// Some servers tell Git from browsers by the start of this.
 const GIT_USER_AGENT: &str = concat!("git/2.0 (tagwright/", env!("CARGO_PKG_VERSION"), ")");
@@ -244,7 +244,7 @@ impl Stream {
     fn broken(&self, error: reqwest::Error) -> io::Error {
         let remote = self.shared.remote.clone();
         let error = error.without_url();
-        let words = words::clean(chain(&error).as_bytes());
+        let words = words::clean(diag::chain(&error).as_bytes());
         self.shared.fail(if is_about_certificate(&error) {
             Error::Certificate { remote, words }
         } else if error.is_timeout() {
@@ -340,20 +340,6 @@ fn redirected_to(response: &Response) -> String {
         .position(|&byte| byte == b'?')
         .unwrap_or(place.len());
     words::clean(&place[..end])
-}
-
-/// An error and its causes, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Whether rustls did not accept the server's certificate.
