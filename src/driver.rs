@@ -257,7 +257,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                let text = chain(&error);
+                let text = words(&error);
                 tracing::error!(repository = name, "{text}");
                 self.shared.metrics.failed(&name, start.elapsed());
                 self.shared.note(&name, Readiness::Failing(text));
@@ -310,11 +310,49 @@ fn left_out(pass: &Pass) -> BTreeSet<String> {
     places.chain(stages).collect()
 }
 
-/// An error with its causes and its hint, in one line.
-pub fn chain(error: &PassError) -> String {
+/// Why a pass could not be made, with its causes and what to do about it, in one line.
+pub fn words(error: &PassError) -> String {
     let text = diag::chain(error);
-    match error.hint() {
+    match git::hint_of(error) {
         Some(hint) => format!("{text} ({hint})"),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_advice() {
+        let failed = |source| {
+            words(&PassError::Git {
+                repository: "fleet".to_owned(),
+                source,
+            })
+        };
+        let (remote, said) = ("/r".to_owned(), "no".to_owned());
+        assert_eq!(
+            failed(git::Error::Ownership {
+                remote,
+                words: said
+            }),
+            "config repo `fleet`: /r belongs to another user: no (run as its owner, or trust it: \
+             git config --global --add safe.directory /r)"
+        );
+        let (remote, said) = ("/r".to_owned(), "down".to_owned());
+        assert_eq!(
+            failed(git::Error::Server {
+                remote,
+                words: said
+            }),
+            "config repo `fleet`: /r failed: down"
+        );
+        let folder = "/cache".into();
+        let within = PassError::Source {
+            repository: "fleet".to_owned(),
+            source: git::Error::NotAMirror { folder }.into(),
+        };
+        assert!(words(&within).contains("(choose another cache folder"));
     }
 }

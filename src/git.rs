@@ -23,7 +23,7 @@ pub mod tree;
 mod words;
 
 pub use commit::{Committed, NewCommit, Signature};
-pub use error::Error;
+pub use error::{Error, hint_of};
 pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
 pub use origin::{Origin, origin};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tagwright::cli::output::{Exit, Format, Output};
 use tagwright::cli::{self, Cli};
-use tagwright::reconcile;
+use tagwright::git;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -18,10 +18,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let output = Output::new(cli.output, cli.color);
             output.note(format!("error: {error:#}"));
-            let hint = error
-                .chain()
-                .find_map(|cause| cause.downcast_ref::<reconcile::Error>()?.hint());
-            if let Some(hint) = hint {
+            if let Some(hint) = git::hint_of(error.as_ref()) {
                 output.note(format!("hint: {hint}"));
             }
             Exit::Failed.into()

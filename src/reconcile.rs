@@ -85,20 +85,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Git { source, .. }
-            | Self::Source {
-                source: source::Error::Git(source),
-                ..
-            } => source.hint(),
-            Self::Source { .. } | Self::Busy { .. } => None,
-        }
-    }
-}
-
 /// The reconciler of one config repo.
 pub struct Reconciler {
     repository: Repository,

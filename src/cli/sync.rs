@@ -56,7 +56,7 @@ pub async fn run(_: &Sync, config: Option<&Path>, output: Output) -> anyhow::Res
         driver::keep(&workplace.state, reconciler);
         let view = match ended {
             Ok(pass) => PassView::of(&name, &pass, output),
-            Err(error) => PassView::failed(&name, driver::chain(&error), output),
+            Err(error) => PassView::failed(&name, driver::words(&error), output),
         };
         if view.exit() == Exit::Failed {
             exit = Exit::Failed;

@@ -172,3 +172,9 @@ impl Error {
         )
     }
 }
+
+/// The advice of the Git error among `error` and its causes.
+pub fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<Error>()?.hint())
+}

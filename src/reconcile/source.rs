@@ -19,7 +19,7 @@ const MAX_POLICY: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The mirror can't be read.
-    #[error(transparent)]
+    #[error("the mirror can't be read")]
     Git(#[from] git::Error),
     /// A folder or file of the working tree can't be read.
     #[error("{} can't be read", path.display())]

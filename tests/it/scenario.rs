@@ -353,7 +353,7 @@ impl Service {
     pub fn pass_or_busy(&mut self) {
         match self.pass(Freshness::Anew) {
             Ok(_) | Err(Error::Busy { .. }) => {}
-            Err(error) => panic!("{}", driver::chain(&error)),
+            Err(error) => panic!("{}", driver::words(&error)),
         }
     }
 }

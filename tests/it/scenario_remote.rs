@@ -20,7 +20,7 @@ fn scenario() -> Option<Scenario> {
 fn fails(scenario: &mut Scenario, words: &str) {
     match scenario.try_pass() {
         Err(error @ Error::Git { .. }) => {
-            let told = driver::chain(&error);
+            let told = driver::words(&error);
             assert!(
                 told.contains("`fleet`") && told.contains(words),
                 "{words}: {told}"
