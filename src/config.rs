@@ -39,11 +39,17 @@ pub use raw_service::PushMode;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
 pub use service::{PoliciesEntry, Registry, Repository, Server, Service};
 pub use target::Target;
+pub use tree::MAX_FILE;
+
+use std::time::Duration;
 
 use crate::diag::Diagnostic;
 use raw_service::RawService;
 use read::Read as _;
 use report::Report;
+
+/// How often the images of a registry are looked at where no entry says.
+pub const REGISTRY_INTERVAL: Duration = duration::Interval::REGISTRY.0;
 
 /// What became of a file.
 #[derive(Debug, Clone)]

@@ -8,13 +8,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Repository, Service};
+use crate::config::{REGISTRY_INTERVAL, Repository, Service};
 use crate::diag;
 use crate::git::{self, Mirror, Remote};
 use crate::reconcile::observe::{Missing, Observer, Paused, Pauses};
@@ -26,10 +26,6 @@ use crate::reconcile::{
 use crate::registry::{self, Client};
 use crate::server::{Readiness, Shared};
 use crate::state::{self, State};
-
-/// How often a registry is asked that no entry names an interval for: often enough for staging, and
-/// within the limits that the large registries state.
-pub const REGISTRY_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Version of the cached documents; raised when their shape changes.
 const CACHE_VERSION: u32 = 1;

@@ -8,12 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::MAX_FILE;
 use crate::diag::Diagnostic;
 use crate::git::{self, BlobId, CommitId, FileKind, Mirror};
 use crate::manifest;
-
-/// Largest app file read, in bytes; a policy is a page of text.
-const MAX_POLICY: u64 = 1024 * 1024;
 
 /// Why a source can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +128,8 @@ impl Contents {
     /// # Errors
     /// When the mirror or the file can't be read.
     pub fn policy(&self, file: &SourceFile) -> Result<Result<String, Diagnostic>, Error> {
-        let Some(bytes) = self.read(&file.path, file.blob, MAX_POLICY)? else {
-            let message = format!("larger than {MAX_POLICY} bytes, so it is no app file");
+        let Some(bytes) = self.read(&file.path, file.blob, MAX_FILE as u64)? else {
+            let message = format!("larger than {MAX_FILE} bytes, so it is no app file");
             return Ok(Err(Diagnostic::error(&file.path, message)));
         };
         Ok(String::from_utf8(bytes)
