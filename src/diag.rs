@@ -31,6 +31,14 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether a character of a text from outside is not for reading: it controls the terminal or the log,
+/// or hides or reorders what is around it (Unicode UAX #9, explicit directional characters, and the
+/// zero-width ones).
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,6 +3,8 @@
 //! Invariant: the result has no control, escape or text-direction characters, no line breaks, and
 //! at most [`MAX_WORDS`] characters and a mark where some were left out.
 
+use crate::diag::is_hidden;
+
 /// Enough for the sentence that explains a refusal; hooks can print pages.
 const MAX_WORDS: usize = 600;
 
@@ -30,7 +32,7 @@ fn printable(line: &str) -> String {
             if !out.ends_with(' ') {
                 out.push(' ');
             }
-        } else if !changes_direction(c) {
+        } else if !is_hidden(c) {
             out.push(c);
         }
     }
@@ -46,12 +48,6 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
             }
         }
     }
-}
-
-/// Invisible characters that reorder or hide text (Unicode UAX #9, explicit directional ones, and
-/// the zero-width ones).
-fn changes_direction(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Leaves out the middle: some say first what is wrong, others last.

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diag::is_hidden;
 use crate::image::{Image, Version};
 use crate::reconcile::plan::Change;
 use crate::reconcile::running::Running;
@@ -80,16 +81,9 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
 /// Longest text from outside that a message quotes, in characters.
 const MAX_QUOTED: usize = 400;
 
-/// One line without control characters or direction overrides, cut to a sane length.
+/// One line without hidden characters, cut to a sane length.
 fn clean(text: &str) -> String {
-    let visible = |c: char| {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reorders {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
+    let visible = |c: char| if is_hidden(c) { '\u{fffd}' } else { c };
     let mut line: String = text.chars().map(visible).take(MAX_QUOTED).collect();
     if text.chars().nth(MAX_QUOTED).is_some() {
         line.push('…');

@@ -6,6 +6,8 @@
 use reqwest::header::{HeaderMap, WARNING};
 use serde::Deserialize;
 
+use crate::diag::is_hidden;
+
 /// Longest quotation of a server, in characters: a sentence or two.
 const MAX_WORDS: usize = 200;
 
@@ -29,12 +31,6 @@ pub(super) fn clean(text: &str) -> String {
         }
     }
     cleaned
-}
-
-/// Control characters, and those that reorder or hide text.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What an error reply says, as `: words`, or nothing.
