@@ -55,7 +55,7 @@ use crate::image::{Digest, Tag};
 
 /// Version of what [`index`] finds. Raise it with every change of result, so that kept indexes are
 /// made anew.
-pub const INDEXER_VERSION: u32 = 3;
+pub const INDEXER_VERSION: u32 = 4;
 
 /// Largest file that is read for sites, in bytes. The largest manifests in use, bundles of custom
 /// resource definitions, are a few megabytes.
@@ -78,14 +78,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// Largest file of this format that is read for sites, in bytes.
-    pub fn max_bytes(self) -> usize {
-        match self {
-            Self::Yaml | Self::Kustomization | Self::Chart | Self::Json => MAX_BYTES,
-            Self::Text(_) => text::MAX_BYTES,
-        }
-    }
-
     /// Whether files of this format hold sites without markers, so that one that can't be read is
     /// worth telling.
     pub fn is_detected(self) -> bool {
@@ -175,11 +167,11 @@ fn read<'b>(reading: Reading<'_>, bytes: &'b [u8]) -> Result<Option<Tree<'b>>, P
     Ok(Some(tree))
 }
 
-/// The index of a file that is too large to be read, for callers that didn't read it. In a text that
-/// large nothing is looked for.
+/// The index of a file that is too large to be read, for callers that didn't read it. One whose name
+/// says nothing of its kind is an archive or a picture rather than a text with a marker.
 pub fn index_of_too_large(format: Format) -> FileIndex {
     FileIndex {
-        problem: format.is_detected().then(too_large),
+        problem: (format != Format::Text(Dialect::Any)).then(too_large),
         ..FileIndex::default()
     }
 }
@@ -192,10 +184,14 @@ fn at(line: u32, reason: String) -> Problem {
 }
 
 fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Problem {
-    let before = &bytes[..error.valid_up_to()];
-    let lines = memchr::memchr_iter(b'\n', before).count() + 1;
-    let line = u32::try_from(lines).unwrap_or(u32::MAX);
+    let line = line_of(bytes, error.valid_up_to());
     at(line, "the file is not UTF-8".to_owned())
+}
+
+/// The line that byte `offset` is in.
+fn line_of(bytes: &[u8], offset: usize) -> u32 {
+    let lines = memchr::memchr_iter(b'\n', &bytes[..offset]).count() + 1;
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
 
 fn too_large() -> Problem {

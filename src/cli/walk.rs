@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config;
-use crate::manifest::{self, Format};
+use crate::manifest::{self, Format, MAX_BYTES};
 
 /// A file to look into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +154,7 @@ fn chunk_of<T>(
 fn read(file: &Found) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(&file.path)?
-        .take(file.format.max_bytes() as u64 + 1)
+        .take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -20,23 +20,28 @@ use scan::{Found, Row, scan};
 use super::around::Surroundings;
 use super::screen::has;
 use super::yaml::{Content, Id, Tree};
-use super::{FileIndex, Format, Note, Problem, Site, at, format_of, marker, not_utf8};
+use super::{FileIndex, Format, Note, Problem, Site, at, format_of, line_of, marker, not_utf8};
 
-/// Largest text that is looked through for markers, in bytes. What people write by hand is far
-/// smaller; what is larger is data, and reading it would only cost time.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+/// Largest text whose markers are read, in bytes. What people write by hand is far smaller; what is
+/// larger is data, and only that it has a marker is told.
+const MAX_BYTES: usize = 1 << 20;
 
 /// The index of a text.
 pub(super) fn index(dialect: Dialect, bytes: &[u8]) -> FileIndex {
-    if bytes.len() > MAX_BYTES || !may_be_marked(bytes) {
+    let Some(marker) = first_marker(bytes) else {
         return FileIndex::default();
-    }
+    };
     let problem = |problem| FileIndex {
         problem: Some(problem),
         ..FileIndex::default()
     };
     if bytes.contains(&0) {
         return problem(at(1, "a marker in a binary file is not read".to_owned()));
+    }
+    if bytes.len() > MAX_BYTES {
+        let limit = MAX_BYTES >> 20;
+        let reason = format!("a marker in a text larger than {limit} MiB is not read");
+        return problem(at(line_of(bytes, marker), reason));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => of_text(dialect, text),
@@ -125,9 +130,7 @@ fn block(tree: &Tree<'_>, id: Id) -> Option<Dialect> {
     let Content::Scalar(text, Literal) = &node.content else {
         return None;
     };
-    if !may_be_marked(text.as_bytes()) {
-        return None;
-    }
+    first_marker(text.as_bytes())?;
     match format_of(tree.key_of(id).unwrap_or_default())? {
         Format::Text(dialect) => Some(dialect),
         Format::Json => Some(Dialect::Slashes),
@@ -163,8 +166,8 @@ fn rows(text: &str, start: usize, end: usize, number: u32) -> impl Iterator<Item
 /// How far from its `{` Flux's key may be, in bytes: other keys may come first.
 const LONGEST_KEYS: usize = 256;
 
-/// Whether something like a marker is there: what begins one, after what could begin a comment.
-fn may_be_marked(bytes: &[u8]) -> bool {
+/// The first place of something like a marker: what begins one, after what could begin a comment.
+fn first_marker(bytes: &[u8]) -> Option<usize> {
     let after_sign = |at: &usize| {
         let before = bytes[..*at].trim_ascii_end();
         let path = before.ends_with(b"://") || !before.ends_with(b"//");
@@ -178,6 +181,7 @@ fn may_be_marked(bytes: &[u8]) -> bool {
         memchr::memchr(b'{', &bytes[near..*at]).is_some()
     };
     let find = |needle: &'static str| memchr::memmem::find_iter(bytes, needle.as_bytes());
-    find(marker::OWN_NEEDLE).any(|at| after_sign(&at))
-        || find(marker::FLUX_NEEDLE).any(|at| in_object(&at))
+    let own = find(marker::OWN_NEEDLE).find(after_sign);
+    let flux = find(marker::FLUX_NEEDLE).find(in_object);
+    [own, flux].into_iter().flatten().min()
 }

@@ -140,7 +140,7 @@ fn problems(
         let Some(problem) = file.index.problem.as_ref().filter(|_| reached(&file.path)) else {
             continue;
         };
-        let limit = file.format.max_bytes() as u64;
+        let limit = manifest::MAX_BYTES as u64;
         let bytes = contents.read(&file.path, file.blob, limit)?;
         let reason = &problem.reason;
         let unread = format!("not read, so nothing in it is updated: {reason}");
@@ -330,7 +330,7 @@ type Indexed = (IndexKey, Arc<FileIndex>);
 fn index_chunk(contents: &Contents, chunk: &[&Manifest]) -> Result<Vec<Indexed>, Error> {
     let mut found = Vec::with_capacity(chunk.len());
     for Manifest { path, key } in chunk {
-        let index = match contents.read(path, key.blob, key.format.max_bytes() as u64)? {
+        let index = match contents.read(path, key.blob, manifest::MAX_BYTES as u64)? {
             Some(bytes) => manifest::index_with(key.format, &bytes, &key.targets),
             None => manifest::index_of_too_large(key.format),
         };

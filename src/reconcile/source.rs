@@ -198,10 +198,8 @@ fn folder(root: &Path) -> Result<Files, Error> {
                 if !nested {
                     waiting.push(path);
                 }
-            } else if kind.is_file()
-                && let Some(format) = manifest::format_of(&relative)
-            {
-                let blob = match read_file(&path, format.max_bytes() as u64)? {
+            } else if kind.is_file() && manifest::format_of(&relative).is_some() {
+                let blob = match read_file(&path, manifest::MAX_BYTES as u64)? {
                     Some(bytes) => BlobId::of(&bytes),
                     // Never opened again: the index of a file over the limit says just that.
                     None => BlobId::of(relative.as_bytes()),

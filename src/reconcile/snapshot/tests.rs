@@ -79,6 +79,22 @@ fn markers_that_lead_nowhere_are_told_with_their_place() {
 }
 
 #[test]
+fn a_marked_text_that_is_too_large_is_told() {
+    let rest = "x".repeat(1 << 20);
+    let all = told(&[
+        ("x.env", &format!("A=1\nT=1 # tagwright: shop:tag\n{rest}")),
+        ("y.env", &format!("I=ghcr.io/acme/shop:1\n{rest}")),
+    ]);
+    assert_eq!(
+        all,
+        [
+            "x.env:2:1: not read, so nothing in it is updated: a marker in a text larger than 1 MiB is \
+             not read"
+        ]
+    );
+}
+
+#[test]
 fn a_template_is_told_only_for_what_its_markers_leave_out() {
     let marked = "{{ if }}\nimage: ghcr.io/acme/shop:1 # tagwright: shop\n";
     assert_eq!(told(&[("x.yaml", marked)]), [""; 0]);

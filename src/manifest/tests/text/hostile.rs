@@ -52,9 +52,16 @@ fn a_file_that_is_no_yaml_keeps_its_problem() {
 fn sizes_have_limits() {
     let mut large = b"I=a:1 # tagwright: app\n".to_vec();
     assert_eq!(index(ANY, &large).sites.len(), 1);
-    large.resize(ANY.max_bytes() + 1, b'x');
-    assert_eq!(index(ANY, &large), FileIndex::default());
+    large.resize((1 << 20) + 1, b'x');
+    large.splice(0..0, *b"\n\n");
+    let found = index(ANY, &large);
+    assert_eq!(found.sites, []);
+    let problem = found.problem.unwrap();
+    assert_eq!(problem.position.line, 3);
+    assert!(problem.reason.contains("larger than 1 MiB"));
+    assert_eq!(index(ANY, &vec![b'x'; 2 << 20]), FileIndex::default());
     assert_eq!(index_of_too_large(ANY), FileIndex::default());
+    assert!(index_of_too_large(CODE).problem.is_some());
     assert!(index_of_too_large(Format::Yaml).problem.is_some());
 
     let long = format!("{} I=a:1 # tagwright: app\n", "x".repeat(5000));
