@@ -7,6 +7,7 @@
 //!
 //! Printing is the caller's work ([`Diagnostic::render`] only makes text).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -37,6 +38,22 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// `text` on one line for reading: what is hidden in it is escaped.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// How bad it is.
@@ -183,6 +200,7 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
         };
         let title = level.primary_title(self.message.as_str());
+        let file = visible(&self.file);
         let mut group = match (self.position, &self.source_line) {
             (Some(position), Some(line)) => {
                 let start = byte_of_column(line, position.column);
@@ -190,14 +208,14 @@ impl Diagnostic {
                 title.element(
                     Snippet::source(line.as_str())
                         .line_start(position.line as usize)
-                        .path(self.file.as_str())
+                        .path(file.as_ref())
                         .annotation(AnnotationKind::Primary.span(start..end)),
                 )
             }
             _ => {
                 let place = match self.position {
-                    Some(position) => format!("{}:{position}", self.file),
-                    None => self.file.clone(),
+                    Some(position) => format!("{file}:{position}"),
+                    None => file.into_owned(),
                 };
                 Group::with_title(title).element(annotate_snippets::Origin::path(place))
             }
@@ -217,7 +235,7 @@ impl Diagnostic {
 /// `file:line:col: severity: message`, on one line, for logs.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(&visible(&self.file))?;
         if let Some(position) = self.position {
             write!(f, ":{position}")?;
         }
@@ -308,6 +326,22 @@ mod tests {
             let error = Layer(outer, std::io::Error::other(inner));
             assert_eq!(chain(&error), wanted);
         }
+    }
+
+    #[test]
+    fn a_file_name_is_printed_without_hidden_characters() {
+        let text = "a: 1\n";
+        let bare = Diagnostic::error("\u{1b}[2Ja\n\u{202e}.yaml", "wrong");
+        let placed = bare.clone().at(text, 0);
+        let without_line = bare.clone().at_bare(Position { line: 1, column: 1 });
+        let escaped = r"\u{1b}[2Ja\n\u{202e}.yaml";
+        for diagnostic in [bare, placed, without_line] {
+            for shown in [diagnostic.render(false), diagnostic.to_string()] {
+                assert!(shown.contains(escaped), "{shown:?}");
+                assert!(!shown.contains(|c| c != '\n' && is_hidden(c)), "{shown:?}");
+            }
+        }
+        assert_eq!(visible("ключ \"a\"\\"), "ключ \"a\"\\");
     }
 
     #[test]

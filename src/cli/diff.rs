@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use similar::TextDiff;
 
 use crate::cli::output::paint;
+use crate::diag::visible;
 
 /// Lines of context around a change, as `git diff` shows by default.
 const CONTEXT: usize = 3;
@@ -15,6 +16,7 @@ pub fn unified(path: &str, before: &[u8], after: &[u8], color: bool) -> String {
     if before == after {
         return String::new();
     }
+    let path = visible(path);
     let before = String::from_utf8_lossy(before);
     let after = String::from_utf8_lossy(after);
     let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::output::{Exit, Output, count};
 use crate::cli::walk;
-use crate::diag::{Diagnostic, Position};
+use crate::diag::{Diagnostic, Position, visible};
 use crate::manifest::{self, SiteKind};
 
 /// Lists every place where an image is written
@@ -128,10 +128,10 @@ fn print(listed: &Listed, output: Output) {
         };
         text.push_str(&format!(
             "{}:{}: {:<10}  {}{extra}\n",
-            place.file,
+            visible(&place.file),
             place.position,
             place.kind.to_string(),
-            place.reference
+            visible(&place.reference)
         ));
     }
     output.raw(text);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::cli::diff;
 use crate::cli::output::{Exit, Output};
 use crate::cli::walk::{self, Found};
-use crate::diag::{self, Diagnostic, Position};
+use crate::diag::{self, Diagnostic, Position, visible};
 use crate::image::{Image, Reference};
 use crate::manifest::{self, Change, DigestRule, FileIndex, Marker, Site, Target};
 
@@ -366,7 +366,10 @@ fn print(report: &Report, diffs: &str, dry_run: bool, output: Output) {
                 .map(|edit| {
                     format!(
                         "{}:{}: {} -> {}\n",
-                        edit.file, edit.position, edit.old, edit.new
+                        visible(&edit.file),
+                        edit.position,
+                        visible(&edit.old),
+                        visible(&edit.new)
                     )
                 })
                 .collect();

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config;
+use crate::diag::visible;
 use crate::manifest::{self, Format, MAX_BYTES};
 
 /// A file to look into.
@@ -26,7 +27,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// The path as printed.
+    /// The path as results name it; made [`visible`] where people read it.
     pub fn shown(&self) -> String {
         self.path.display().to_string()
     }
@@ -40,19 +41,19 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for path in paths {
         let kind = std::fs::symlink_metadata(path)
-            .with_context(|| format!("{} can't be read", path.display()))?;
+            .with_context(|| format!("{} can't be read", shown(path)))?;
         if kind.is_dir() {
             folder(path, &mut found)?;
         } else if kind.is_symlink() {
             anyhow::bail!(
                 "{} is a symlink, which is never followed; name the file itself",
-                path.display()
+                shown(path)
             );
         } else {
             let format = manifest::format_of(&path.to_string_lossy()).with_context(|| {
                 format!(
                     "{} is prose or a patch, in which no site is looked for",
-                    path.display()
+                    shown(path)
                 )
             })?;
             found.push(Found {
@@ -71,6 +72,11 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     Ok(found)
 }
 
+/// A path in an error's words.
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}
+
 /// Names that are never looked into below a folder, as in a pass over a config repo.
 fn is_left_out(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".git") || name == ".tagwright"
@@ -80,7 +86,7 @@ fn folder(root: &Path, found: &mut Vec<Found>) -> anyhow::Result<()> {
     let start = found.len();
     let mut waiting = vec![root.to_owned()];
     while let Some(current) = waiting.pop() {
-        let failed = || format!("the folder {} can't be read", current.display());
+        let failed = || format!("the folder {} can't be read", shown(&current));
         for entry in std::fs::read_dir(&current).with_context(failed)? {
             let entry = entry.with_context(failed)?;
             if is_left_out(&entry.file_name()) {

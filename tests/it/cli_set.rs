@@ -303,3 +303,25 @@ fn images_lists_every_site_with_its_place() {
         .json();
     assert_eq!(empty, json!({"version": 1, "sites": [], "problems": []}));
 }
+
+#[test]
+fn a_name_from_the_disk_reaches_no_terminal() {
+    let place = Place::new(&[
+        ("\u{1b}[2Ja.yaml", "image: ghcr.io/acme/shop:1.0.0\n"),
+        ("\u{1b}[2Jb.yaml", "image: [ghcr.io/acme/shop:1.0.0\n"),
+    ]);
+    let assignment = "ghcr.io/acme/shop=ghcr.io/acme/shop:2.0.0";
+    for arguments in [
+        &["images", "."][..],
+        &["images", "missing\u{1b}[2J.yaml"],
+        &["set", "--dry-run", assignment, "."],
+        &["set", assignment, "."],
+    ] {
+        let ran = place.run(arguments);
+        assert!(ran.stderr.contains(r"\u{1b}[2J"), "{arguments:?}: {ran:?}");
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!printed.contains('\u{1b}'), "{arguments:?}: {printed:?}");
+    }
+    let listed = place.run(&["images", "-o", "json", "."]).json();
+    assert_eq!(listed["sites"][0]["file"], "./\u{1b}[2Ja.yaml");
+}
