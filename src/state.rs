@@ -5,14 +5,20 @@
 //! one of another version or that can't be read is as good as absent. Deleting the folder may delay a
 //! change, never cause one.
 //!
-//! It refuses to be shared: the owner holds a lock file, and a second owner is told so.
+//! It refuses to be shared: the owner holds a lock file, and a second owner is told so. That one may work
+//! in a folder of its own inside, on the disk that was given for this and not where temporary files are,
+//! which may be in memory.
 
 use std::fs::{File, TryLockError};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+/// Where those work who find the folder owned, in a folder each.
+const PRIVATE: &str = "private";
 
 /// Why the cache folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +29,7 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Another process owns it.
     #[error(
@@ -33,12 +39,14 @@ pub enum Error {
     Locked(PathBuf),
 }
 
-/// The cache folder, owned or only read.
+/// A cache folder that this process owns.
 #[derive(Debug)]
 pub struct State {
     folder: PathBuf,
     /// Held for as long as the folder is owned; the system releases it when the process ends.
-    _lock: Option<File>,
+    _lock: File,
+    /// Goes with this.
+    _temporary: Option<TempDir>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,7 +56,7 @@ struct Document<T> {
 }
 
 impl State {
-    /// Opens `folder` as its owner, creating it if needed.
+    /// Opens `folder` as its owner, creating it if needed, and clears what killed processes left in it.
     ///
     /// # Errors
     /// [`Error::Locked`] when another process owns it, [`Error::Folder`] when it can't be made.
@@ -60,13 +68,44 @@ impl State {
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lock = File::create(folder.join("lock")).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                folder: folder.to_owned(),
-                _lock: Some(lock),
-            }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked(folder.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked(folder.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        let private = folder.join(PRIVATE);
+        if private.is_dir()
+            && let Err(error) = clear(&private)
+        {
+            tracing::warn!(folder = %private.display(), %error, "what killed processes left can't be cleared");
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+            _temporary: None,
+        })
+    }
+
+    /// Opens an empty cache inside `folder`, which another process owns. It is removed with this; if the
+    /// process is killed, when `folder` is next opened either way.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] when it can't be made.
+    pub fn beside_owner(folder: &Path) -> Result<Self, Error> {
+        let private = folder.join(PRIVATE);
+        let make = || {
+            std::fs::create_dir_all(&private)?;
+            let alone = clear(&private)?;
+            Ok((tempfile::tempdir_in(&private)?, alone))
+        };
+        let (temporary, _alone) = make().map_err(|source| Error::Folder {
+            folder: private.clone(),
+            source,
+        })?;
+        let own = Self::own(temporary.path())?;
+        Ok(Self {
+            _temporary: Some(temporary),
+            ..own
+        })
     }
 
     /// The folder of the mirror of `repository`.
@@ -116,6 +155,25 @@ impl State {
     }
 }
 
+/// Removes the folders in `private` that nobody owns. For as long as the result is held nobody else does
+/// so, nor makes a folder that isn't owned yet.
+fn clear(private: &Path) -> io::Result<File> {
+    let alone = File::create(private.join("lock"))?;
+    alone.lock()?;
+    for entry in std::fs::read_dir(private)? {
+        let path = entry?.path();
+        if path.is_dir() && !is_owned(&path) {
+            // Its owner may be just removing it.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
+    Ok(alone)
+}
+
+fn is_owned(folder: &Path) -> bool {
+    File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_err())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +185,43 @@ mod tests {
         assert!(matches!(State::own(folder.path()), Err(Error::Locked(_))));
         drop(first);
         assert!(State::own(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn who_finds_an_owner_works_in_a_folder_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = State::own(folder.path()).unwrap();
+        let private = folder.path().join(PRIVATE);
+        let one = State::beside_owner(folder.path()).unwrap();
+        let other = State::beside_owner(folder.path()).unwrap();
+        assert_eq!(
+            (one.folder.parent(), one.folder.is_dir()),
+            (Some(&*private), true)
+        );
+        assert_ne!(one.folder, other.folder);
+        let (one_at, other_at) = (one.folder.clone(), other.folder.clone());
+        drop(other);
+        assert!(one_at.is_dir() && !other_at.exists());
+        // As a killed process leaves it: there, and not locked; or before it was locked.
+        for (name, lock) in [("killed", true), ("early", false)] {
+            std::fs::create_dir(private.join(name)).unwrap();
+            if lock {
+                std::fs::write(private.join(name).join("lock"), "").unwrap();
+            }
+        }
+        drop(State::beside_owner(folder.path()).unwrap());
+        let left = || {
+            let entries = std::fs::read_dir(&private).unwrap();
+            let folders = entries.filter(|entry| entry.as_ref().unwrap().path().is_dir());
+            folders.count()
+        };
+        assert_eq!(left(), 1, "the one in use");
+        std::fs::create_dir(private.join("killed")).unwrap();
+        drop(owner);
+        let _owner = State::own(folder.path()).unwrap();
+        assert_eq!(left(), 1);
+        drop(one);
+        assert_eq!(left(), 0);
     }
 
     #[test]

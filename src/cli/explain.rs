@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
-use crate::cli::service::{self, Workplace};
+use crate::cli::service;
 use crate::cli::view::StageView;
 use crate::clock::Clock;
 use crate::config::App;
@@ -79,8 +79,8 @@ pub async fn run(
     let Some(service) = service::load(config, output)? else {
         return Ok(Exit::Invalid);
     };
-    let workplace = Workplace::open(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &workplace.state, &Clock::system())?;
+    let state = service::cache(&service)?;
+    let mut reconcilers = service::reconcilers(&service, &state, &Clock::system())?;
     for reconciler in &mut reconcilers {
         let observation = reconciler.observe(Freshness::Anew).await?;
         let apps = &observation.snapshot.apps;

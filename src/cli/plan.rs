@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
-use crate::cli::service::{self, Workplace};
+use crate::cli::service;
 use crate::cli::view::{self, PlanView};
 use crate::clock::Clock;
 use crate::reconcile::{Freshness, Observation, Reconciler};
@@ -46,8 +46,8 @@ pub async fn run(
         return Ok(Exit::Invalid);
     };
     let clock = Clock::system();
-    let workplace = Workplace::open(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &workplace.state, &clock)?;
+    let state = service::cache(&service)?;
+    let mut reconcilers = service::reconcilers(&service, &state, &clock)?;
     if let Some(name) = &arguments.repository {
         reconcilers.retain(|reconciler| reconciler.repository().name.as_str() == name);
         anyhow::ensure!(!reconcilers.is_empty(), "no config repo is named `{name}`");

@@ -47,36 +47,18 @@ pub fn cache_folder(service: &Service) -> PathBuf {
     }
 }
 
-/// A cache to work in, which may be one of this process alone.
-#[derive(Debug)]
-pub struct Workplace {
-    /// The cache.
-    pub state: State,
-    /// A folder that goes when the process does.
-    _temporary: Option<tempfile::TempDir>,
-}
-
-impl Workplace {
-    /// The service's cache, or a private one while a running service owns it.
-    ///
-    /// # Errors
-    /// When no folder can be made.
-    pub fn open(service: &Service) -> anyhow::Result<Self> {
-        match own(&cache_folder(service)) {
-            Ok(state) => Ok(Self {
-                state,
-                _temporary: None,
-            }),
-            Err(state::Error::Locked(folder)) => {
-                tracing::info!(folder = %folder.display(), "a running service owns the cache; working in a private one");
-                let temporary = tempfile::tempdir().context("no temporary folder can be made")?;
-                Ok(Self {
-                    state: State::own(temporary.path())?,
-                    _temporary: Some(temporary),
-                })
-            }
-            Err(error) => Err(error.into()),
+/// The service's cache, or a private one while a running service owns it.
+///
+/// # Errors
+/// When no folder can be made.
+pub fn cache(service: &Service) -> anyhow::Result<State> {
+    let folder = cache_folder(service);
+    match own(&folder) {
+        Err(state::Error::Locked(_)) => {
+            tracing::info!(folder = %folder.display(), "a running service owns the cache; working in a private one");
+            Ok(State::beside_owner(&folder)?)
         }
+        other => Ok(other?),
     }
 }
 

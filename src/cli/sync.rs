@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
-use crate::cli::service::{self, Workplace};
+use crate::cli::service;
 use crate::cli::view::{self, PlanView};
 use crate::clock::Clock;
 use crate::driver;
@@ -44,8 +44,8 @@ pub async fn run(_: &Sync, config: Option<&Path>, output: Output) -> anyhow::Res
         return Ok(Exit::Invalid);
     };
     let clock = Clock::system();
-    let workplace = Workplace::open(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &workplace.state, &clock)?;
+    let state = service::cache(&service)?;
+    let mut reconcilers = service::reconcilers(&service, &state, &clock)?;
     let mut passes = Passes {
         repositories: Vec::new(),
     };
@@ -53,7 +53,7 @@ pub async fn run(_: &Sync, config: Option<&Path>, output: Output) -> anyhow::Res
     for reconciler in &mut reconcilers {
         let name = reconciler.repository().name.to_string();
         let ended = reconciler.pass(Freshness::Anew).await;
-        driver::keep(&workplace.state, reconciler);
+        driver::keep(&state, reconciler);
         let view = match ended {
             Ok(pass) => PassView::of(&name, &pass, output),
             Err(error) => PassView::failed(&name, driver::words(&error), output),
