@@ -37,7 +37,7 @@ pub async fn run(_: &Serve, config: Option<&Path>, output: Output) -> anyhow::Re
 /// Runs a service until `stop` turns true.
 ///
 /// # Errors
-/// When a mirror can't be opened or the address is taken.
+/// When the registry client can't be set up or the address is taken.
 pub async fn serve(
     service: &Service,
     state: State,
@@ -45,14 +45,14 @@ pub async fn serve(
     on_pass: OnPass,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let reconcilers = driver::reconcilers(service, &state, &clock)?;
+    let entries = driver::entries(service, &state, &clock)?;
     let shared = Arc::new(Shared::default());
     let server = match service.server.listen {
         Some(address) => Some(listen(address, &shared, &stop).await?),
         None => None,
     };
     let stopping = stop.clone();
-    let passes = driver::run(reconcilers, Arc::new(state), clock, shared, on_pass, stop);
+    let passes = driver::run(entries, Arc::new(state), clock, shared, on_pass, stop);
     match server {
         Some(server) => alongside(passes, server, &stopping).await,
         None => {

@@ -9,9 +9,10 @@ use crate::cli::output::{Exit, Output};
 use crate::cli::service;
 use crate::cli::view::{self, PlanView};
 use crate::clock::Clock;
-use crate::driver;
+use crate::driver::{self, Entry};
 use crate::reconcile::{Freshness, Pass, PassResult};
 use crate::server::metrics::result_word;
+use crate::state::State;
 
 /// Makes one pass over every config repo and exits
 #[derive(Debug, Args)]
@@ -45,19 +46,12 @@ pub async fn run(_: &Sync, config: Option<&Path>, output: Output) -> anyhow::Res
     };
     let clock = Clock::system();
     let state = service::cache(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &state, &clock)?;
     let mut passes = Passes {
         repositories: Vec::new(),
     };
     let mut exit = Exit::Done;
-    for reconciler in &mut reconcilers {
-        let name = reconciler.repository().name.to_string();
-        let ended = reconciler.pass(Freshness::Anew).await;
-        driver::keep(&state, reconciler);
-        let view = match ended {
-            Ok(pass) => PassView::of(&name, &pass, output),
-            Err(error) => PassView::failed(&name, driver::words(&error), output),
-        };
+    for entry in driver::entries(&service, &state, &clock)? {
+        let view = pass(&entry, &state, output).await;
         if view.exit() == Exit::Failed {
             exit = Exit::Failed;
         }
@@ -67,6 +61,20 @@ pub async fn run(_: &Sync, config: Option<&Path>, output: Output) -> anyhow::Res
         output.json(&passes);
     }
     Ok(exit)
+}
+
+async fn pass(entry: &Entry, state: &State, output: Output) -> PassView {
+    let name = entry.repository().name.as_str();
+    let mut reconciler = match entry.open(state) {
+        Ok(reconciler) => reconciler,
+        Err(error) => return PassView::failed(name, driver::words(&error), output),
+    };
+    let ended = reconciler.pass(Freshness::Anew).await;
+    driver::keep(state, &reconciler);
+    match ended {
+        Ok(pass) => PassView::of(name, &pass, output),
+        Err(error) => PassView::failed(name, driver::words(&error), output),
+    }
 }
 
 impl PassView {

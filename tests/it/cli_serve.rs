@@ -288,6 +288,51 @@ fn a_second_process_is_refused_the_cache_and_other_commands_work_beside() {
 }
 
 #[test]
+fn a_mirror_that_cannot_be_opened_stops_its_own_config_repo_only() {
+    let Some(fleet) = fleet() else {
+        return;
+    };
+    let (place, repo) = (&fleet.place, &fleet.scenario.repo);
+    let copy = place.path().join("copy.git");
+    let (from, to) = (repo.path().to_str().unwrap(), copy.to_str().unwrap());
+    repo.git()
+        .ok(&place.path(), &["clone", "--quiet", "--bare", from, to]);
+    let config = place.read("tagwright.yaml");
+    let entry = format!(
+        "repositories:\n  - name: copy\n    url: {to}\n    policies: [policies/]\n    interval: 1s\n"
+    );
+    place.write("tagwright.yaml", config.replace("repositories:\n", &entry));
+    let mirror = place.home().join(".cache/tagwright/mirrors/copy.git");
+    std::fs::create_dir_all(&mirror).unwrap();
+    std::fs::write(mirror.join("mine"), "").unwrap();
+
+    let synced = place.run(&["sync", "-o", "json"]).exits(1).json();
+    let results = ["copy", "fleet"].map(|name| {
+        let all = synced["repositories"].as_array().unwrap();
+        let one = all.iter().find(|one| one["repository"] == name);
+        one.unwrap()["result"].clone()
+    });
+    assert_eq!(results, ["error", "landed"]);
+
+    fleet.scenario.push("acme/shop", &["1.2.0"]);
+    let service = Service::start(&fleet);
+    wait_for(&fleet, "1.2.0");
+    let mut page = (0, String::new());
+    wait_until("the other is ready", || {
+        page = service.get("/readyz");
+        page.1.lines().count() == 1
+    });
+    let words = "copy: the mirror of config repo `copy` can't be opened: ";
+    assert!(page.0 == 503 && page.1.starts_with(words), "{page:?}");
+    assert!(page.1.contains("choose another cache folder"), "{page:?}");
+    std::fs::remove_file(mirror.join("mine")).unwrap();
+    wait_until("it is tried again", || service.get("/readyz").0 == 200);
+    service.signal("TERM");
+    let (status, log) = service.ended();
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_named() {
     let Some(fleet) = fleet() else {
         return;

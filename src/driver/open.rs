@@ -1,0 +1,213 @@
+//! Opening what works on a config repo, and keeping what it learnt for the next process.
+//!
+//! Invariant: entries of one remote share one mirror, whose folder the order of the configuration alone
+//! decides; an entry that can't be opened keeps no other from being opened.
+//!
+//! Blocking.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::Clock;
+use crate::config::{REGISTRY_INTERVAL, Repository, Service};
+use crate::git::{self, Mirror, Remote};
+use crate::reconcile::observe::{Missing, Observer, Paused, Pauses};
+use crate::reconcile::snapshot::{self, IndexCache};
+use crate::reconcile::{Intervals, Reconciler, Start};
+use crate::registry::{self, Client};
+use crate::state::{self, State};
+
+/// Version of the cached documents; raised when their shape changes.
+const CACHE_VERSION: u32 = 1;
+
+/// Why the service or the work on a config repo can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cache folder can't be used.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// The registry client can't be made.
+    #[error("the registry client can't be set up")]
+    Registry(#[from] registry::Error),
+    /// A mirror can't be opened.
+    #[error("the mirror of config repo `{repository}` can't be opened")]
+    Mirror {
+        /// The repository's name.
+        repository: String,
+        /// Why not.
+        source: git::Error,
+    },
+}
+
+/// An entry of `repositories`, to be opened.
+#[derive(Clone)]
+pub struct Entry {
+    repository: Repository,
+    intervals: Intervals,
+    client: Client,
+    pauses: Pauses,
+    clock: Clock,
+    mirror: Arc<Shared>,
+}
+
+/// The mirror of a remote, once an entry has opened it.
+struct Shared {
+    remote: Remote,
+    folder: PathBuf,
+    mirror: Mutex<Option<Arc<Mutex<Mirror>>>>,
+}
+
+/// The entries of a service, in the order of its configuration.
+///
+/// # Errors
+/// When the registry client can't be set up.
+pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<Entry>, Error> {
+    let accounts = service
+        .registries
+        .iter()
+        .map(|registry| registry.account.clone())
+        .collect();
+    let client = Client::new(accounts, clock.clone())?;
+    let intervals = Intervals {
+        by_account: service
+            .registries
+            .iter()
+            .map(|registry| registry.interval)
+            .collect(),
+        otherwise: REGISTRY_INTERVAL,
+    };
+    let pauses = Pauses::new(state.load("paused", CACHE_VERSION).unwrap_or_default());
+    let mut mirrors = Vec::new();
+    let entry = |repository: &Repository| Entry {
+        mirror: mirror_of(repository, state, &mut mirrors),
+        repository: repository.clone(),
+        intervals: intervals.clone(),
+        client: client.clone(),
+        pauses: pauses.clone(),
+        clock: clock.clone(),
+    };
+    Ok(service.repositories.iter().map(entry).collect())
+}
+
+/// The mirror of a repository; entries of one remote share it.
+fn mirror_of(
+    repository: &Repository,
+    state: &State,
+    mirrors: &mut Vec<Arc<Shared>>,
+) -> Arc<Shared> {
+    let remote = &repository.remote;
+    if let Some(known) = mirrors.iter().find(|known| known.remote == *remote) {
+        return Arc::clone(known);
+    }
+    let mirror = Arc::new(Shared {
+        remote: remote.clone(),
+        folder: state.mirror(repository.name.as_str()),
+        mirror: Mutex::default(),
+    });
+    mirrors.push(Arc::clone(&mirror));
+    mirror
+}
+
+impl Shared {
+    /// Opens it, unless that is done.
+    fn open(&self) -> Result<Arc<Mutex<Mirror>>, git::Error> {
+        let mut mirror = self.mirror.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mirror) = &*mirror {
+            return Ok(Arc::clone(mirror));
+        }
+        let opened = Mirror::open(&self.folder, self.remote.clone())?;
+        Ok(Arc::clone(mirror.insert(Arc::new(Mutex::new(opened)))))
+    }
+}
+
+impl Entry {
+    /// The config repo.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// Opens the mirror, and with it what the last process kept.
+    ///
+    /// # Errors
+    /// When the mirror can't be opened; it may be tried again.
+    pub fn open(&self, state: &State) -> Result<Reconciler, Error> {
+        let name = self.repository.name.as_str();
+        let mirror = self.mirror.open().map_err(|source| Error::Mirror {
+            repository: name.to_owned(),
+            source,
+        })?;
+        let missing = state
+            .load(&format!("missing-{name}"), CACHE_VERSION)
+            .unwrap_or_default();
+        let cache = state
+            .load(&format!("sites-{name}"), sites_version())
+            .map(snapshot::unpack)
+            .unwrap_or_default();
+        Ok(Reconciler::new(Start {
+            repository: self.repository.clone(),
+            intervals: self.intervals.clone(),
+            observer: Observer::new(self.client.clone(), self.clock.clone(), missing)
+                .with_pauses(self.pauses.clone()),
+            mirror,
+            cache,
+            clock: self.clock.clone(),
+        }))
+    }
+}
+
+/// Opens the reconcilers of a service, one per config repo.
+///
+/// # Errors
+/// When a mirror or the registry client can't be set up.
+pub fn reconcilers(
+    service: &Service,
+    state: &State,
+    clock: &Clock,
+) -> Result<Vec<Reconciler>, Error> {
+    let entries = entries(service, state, clock)?;
+    entries.iter().map(|entry| entry.open(state)).collect()
+}
+
+/// What a reconciler learnt, to be kept for the next process.
+pub(super) struct Kept {
+    repository: String,
+    missing: Missing,
+    paused: Paused,
+    sites: IndexCache,
+}
+
+impl Kept {
+    pub(super) fn of(reconciler: &Reconciler) -> Self {
+        Self {
+            repository: reconciler.repository().name.to_string(),
+            missing: reconciler.observer().missing().clone(),
+            paused: reconciler.observer().paused(),
+            sites: reconciler.cache(),
+        }
+    }
+
+    /// Writes it; blocking, and long where there are many sites.
+    pub(super) fn save(&self, state: &State) {
+        let name = &self.repository;
+        let sites = snapshot::pack(&self.sites);
+        let kept = state
+            .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)
+            .and_then(|()| state.save("paused", CACHE_VERSION, &self.paused))
+            .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
+        if let Err(error) = kept {
+            tracing::warn!(repository = %name, "the cache could not be kept: {error}");
+        }
+    }
+}
+
+/// Keeps for the next process what was learnt. Blocking.
+pub fn keep(state: &State, reconciler: &Reconciler) {
+    Kept::of(reconciler).save(state);
+}
+
+/// Indexes are of use only to the indexer that made them.
+fn sites_version() -> u32 {
+    /// More versions of the indexer than will be made between two of the cache.
+    const INDEXERS: u32 = 10_000;
+    CACHE_VERSION * INDEXERS + crate::manifest::INDEXER_VERSION
+}
