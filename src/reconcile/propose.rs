@@ -423,8 +423,8 @@ fn shared(app: &App, stages: &[usize]) -> String {
         .map(|stage| app.stages[*stage].name.as_str())
         .collect();
     format!(
-        "read by {}, so it can't move for one of them alone; set the tag in `images` of their \
-         kustomizations",
+        "read by {}, so it can't move for one of them alone; set the tag in `images` of each \
+         one's kustomization, or in its own values",
         names.join(" and ")
     )
 }

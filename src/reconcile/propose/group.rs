@@ -3,9 +3,10 @@
 //!
 //! Invariant: every site that no existing app manages is in one group or left out with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::left::{Left, OVERRIDDEN};
+use super::name::name_of;
 use super::{Ground, Wanted};
 use crate::config::FluxMarker;
 use crate::image::Image;
@@ -121,12 +122,26 @@ fn key(marker: &Marker) -> (String, String) {
     }
 }
 
-/// The image of each marker: that of the first site that has both.
+/// The image of each marker: that of the first site that has both, else the only one that an app of
+/// the marker's name would be called after.
 fn images_of_markers<'a>(ground: Ground<'a>) -> BTreeMap<(String, String), &'a Image> {
     let mut images = BTreeMap::new();
+    let mut named: BTreeMap<String, BTreeSet<&Image>> = BTreeMap::new();
     for (_, site) in open_sites(ground) {
-        if let (Some(marker), Some(image)) = (&site.marker, site.image()) {
+        let Some(image) = site.image() else {
+            continue;
+        };
+        let last = image.repository().rsplit('/').next().unwrap_or_default();
+        named.entry(name_of(last)).or_default().insert(image);
+        if let Some(marker) = &site.marker {
             images.entry(key(marker)).or_insert(image);
+        }
+    }
+    for marker in open_sites(ground).filter_map(|(_, site)| site.marker.as_ref()) {
+        let key = key(marker);
+        let called = named.get(&name_of(&key.1));
+        if let Some((image, true)) = called.and_then(|all| Some((all.first()?, all.len() == 1))) {
+            images.entry(key).or_insert(image);
         }
     }
     images

@@ -198,7 +198,7 @@ fn a_base_that_several_stages_take_is_left_out() {
     let found = told(&overlays("", "", cron));
     assert_eq!(found.len(), 3, "{found:?}");
     let wanted = "base/d.yaml:1 x1 read by dev and prod, so it can't move for one of them alone; set \
-                  the tag in `images` of their kustomizations";
+                  the tag in `images` of each one's kustomization, or in its own values";
     assert_eq!(found[2], wanted);
 }
 
@@ -269,6 +269,36 @@ fn markers_without_an_image_need_a_person() {
     // An app of that name answers to it.
     let named = format!("{lone}== b.yaml\nimage: ghcr.io/acme/shop:1.0.0\n");
     assert_eq!(told(&named), ["shop/default **: a.yaml:1 b.yaml:1"]);
+}
+
+#[test]
+fn marked_tags_of_releases_are_stages_of_the_image_that_is_called_like_them() {
+    let tag = "# {\"$imagepolicy\": \"flux-system:cart:tag\"}";
+    let release = |stage: &str| {
+        format!(
+            "== clusters/{stage}/cart.yaml\nkind: HelmRelease\napiVersion: helm.toolkit.fluxcd.io/v2\n\
+             spec:\n  chart: {{spec: {{chart: charts/cart, sourceRef: {{kind: GitRepository}}}}}}\n  \
+             values:\n    image:\n      tag: 2.0.1 {tag}\n"
+        )
+    };
+    let tree = format!(
+        "{}{}== charts/cart/Chart.yaml\nname: cart\n\
+         == charts/cart/values.yaml\nimage:\n  repository: ghcr.io/acme/cart\n  tag: 2.0.0\n",
+        release("staging"),
+        release("production")
+    );
+    let found = told(&tree);
+    assert_eq!(
+        found[..2],
+        [
+            "cart/staging clusters/staging/**: clusters/staging/cart.yaml:7",
+            "cart/production clusters/production/**: clusters/production/cart.yaml:7",
+        ]
+    );
+    assert!(
+        found[2].contains("read by staging and production"),
+        "{found:?}"
+    );
 }
 
 #[test]
