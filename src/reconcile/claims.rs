@@ -236,7 +236,8 @@ impl<'a> Settler<'a> {
             file,
             site,
             reason,
-            "set the tag in `images` of that file, or add this one to the stage's `paths`",
+            "set the tag in `images` of that file, add this one to the stage's `paths`, or \
+             `# tagwright: ignore` it where its value doesn't count",
         );
     }
 
