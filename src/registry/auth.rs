@@ -121,6 +121,11 @@ impl Session<'_> {
             Authorization::Basic(..) if way == Way::Basic && sent_as == login.fingerprint() => {
                 return Err(refused(reply, login));
             }
+            Authorization::Bearer(_)
+                if matches!(login, Login::RegistryToken(_)) && sent_as == login.fingerprint() =>
+            {
+                return Err(refused(reply, login));
+            }
             Authorization::Bearer(token) => Some(token),
             _ => None,
         };
@@ -162,6 +167,9 @@ impl Session<'_> {
                 Ok(Authorization::Basic(user.clone(), password.clone()))
             }
             (Way::Basic, _) => Ok(Authorization::None),
+            (Way::Bearer { .. }, Login::RegistryToken(token)) => {
+                Ok(Authorization::Bearer(token.clone()))
+            }
             (Way::Bearer { realm, service }, login) => {
                 let key = Key {
                     realm: realm.clone(),

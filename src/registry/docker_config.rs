@@ -1,11 +1,13 @@
 //! Docker's `config.json`, and Kubernetes' `.dockerconfigjson`, which is the same: which entry is for
 //! an image.
 //!
-//! Invariant: pure. The entry with the longest path that covers the image wins, whatever its order in
-//! the file; an entry for another host is never used.
+//! Invariant: pure. The entry with the longest path that covers the image wins, of those one that names
+//! the host over one with a pattern, whatever their order in the file; an entry for another host is never
+//! used.
 //!
 //! Sources: Docker CLI reference, "docker login, Credential stores"; containers-auth.json(5) for keys with
-//! a path.
+//! a path; Kubernetes documentation, "Images", "Interpretation of config.json", for patterns; Docker
+//! Engine API, "Authentication", for `registrytoken`.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,8 @@ pub(super) enum Entry {
     Absent,
     /// The credential itself.
     Inline(DockerCredential),
+    /// A token for the registry itself.
+    RegistryToken(String),
     /// The credential is to be had from a helper program, under this server name.
     Helper {
         /// The helper's name, without `docker-credential-`.
@@ -54,7 +58,8 @@ pub(super) fn find(text: &str, image: &Image) -> Result<Entry, String> {
     // An empty name is Docker's way to say that an entry has none.
     helpers.retain(|_, name| !name.is_empty());
     let auth = best(auths.iter(), image);
-    let helper = best(helpers.iter(), image);
+    // A pattern is no name that a helper could know.
+    let helper = best(helpers.iter(), image).filter(|(_, _, fit)| fit.host == HostFit::Exact);
     let helper_wins = match (&auth, &helper) {
         (Some((_, _, auth)), Some((_, _, helper))) => helper >= auth,
         (_, helper) => helper.is_some(),
@@ -65,6 +70,12 @@ pub(super) fn find(text: &str, image: &Image) -> Result<Entry, String> {
             server: key.clone(),
         });
     }
+    if let Some((_, Some(fields), _)) = &auth
+        && let Some(token) = fields.get("registrytoken").and_then(|token| token.as_str())
+        && !token.is_empty()
+    {
+        return Ok(Entry::RegistryToken(token.to_owned()));
+    }
     if let Some((key, Some(fields), _)) = &auth
         && let Some(credential) = inline(fields)
             .map_err(|reason| format!("the entry for `{}` {reason}", words::clean(key)))?
@@ -74,24 +85,40 @@ pub(super) fn find(text: &str, image: &Image) -> Result<Entry, String> {
     Ok(match file.creds_store.filter(|store| !store.is_empty()) {
         Some(name) => Entry::Helper {
             name,
-            server: auth.map_or_else(|| server_of(image), |(key, _, _)| key.clone()),
+            server: auth
+                .filter(|(_, _, fit)| fit.host == HostFit::Exact)
+                .map_or_else(|| server_of(image), |(key, _, _)| key.clone()),
         },
         None => Entry::Absent,
     })
 }
 
-/// The entry whose key covers the image with the longest path, and the path's length.
+/// How well a key fits an image; the greater the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    /// The length of the key's path.
+    path: usize,
+    host: HostFit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum HostFit {
+    Pattern,
+    Exact,
+}
+
+/// The entry whose key fits the image best, and how well.
 fn best<'a, T>(
     entries: impl Iterator<Item = (&'a String, &'a T)>,
     image: &Image,
-) -> Option<(&'a String, &'a T, usize)> {
+) -> Option<(&'a String, &'a T, Fit)> {
     entries
-        .filter_map(|(key, value)| covers(key, image).map(|length| (key, value, length)))
-        .max_by_key(|(_, _, length)| *length)
+        .filter_map(|(key, value)| covers(key, image).map(|fit| (key, value, fit)))
+        .max_by_key(|(_, _, fit)| *fit)
 }
 
-/// The length of the key's path, if the key is for the image.
-fn covers(key: &str, image: &Image) -> Option<usize> {
+/// How well the key fits, if it is for the image.
+fn covers(key: &str, image: &Image) -> Option<Fit> {
     let key = key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"))
@@ -111,7 +138,30 @@ fn covers(key: &str, image: &Image) -> Option<usize> {
     };
     let rest = image.repository().strip_prefix(path)?;
     let whole = path.is_empty() || rest.is_empty() || rest.starts_with('/');
-    (host == image.registry() && whole).then_some(path.len())
+    if !whole {
+        return None;
+    }
+    Some(Fit {
+        path: path.len(),
+        host: fits(host, image.registry())?,
+    })
+}
+
+/// Whether a key's host is or describes `host`: label by label, so that `*` stands for no dot.
+fn fits(key: &str, host: &str) -> Option<HostFit> {
+    if key == host {
+        return Some(HostFit::Exact);
+    }
+    let (patterns, port) = key.split_once(':').unwrap_or((key, ""));
+    let (labels, host_port) = host.split_once(':').unwrap_or((host, ""));
+    let is_alike = port == host_port
+        && patterns.contains(['*', '?', '['])
+        && patterns.split('.').count() == labels.split('.').count();
+    let is_like = |(pattern, label): (&str, &str)| {
+        globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(label))
+    };
+    let mut pairs = patterns.split('.').zip(labels.split('.'));
+    (is_alike && pairs.all(is_like)).then_some(HostFit::Pattern)
 }
 
 /// What a credential store calls the image's registry.
@@ -209,6 +259,57 @@ mod tests {
         ] {
             assert_eq!(entry(file, image), Ok(wanted), "{image}");
         }
+    }
+
+    #[test]
+    fn a_host_may_be_a_pattern() {
+        let file = r#"{
+            "auths": {
+                "*.example.com": {"auth": "YTpi"},
+                "r?.example.com": {},
+                "eu.example.com": {"auth": "ZTp1"},
+                "https://*.example.com/acme": {"auth": "YTpj"},
+                "*.example.com:5000": {"auth": "cDpv"},
+                "*": {"auth": "YTps"},
+                "[.example.net": {"auth": "eDp4"}
+            },
+            "credHelpers": {"*.example.org": "x"},
+            "credsStore": "pass"
+        }"#;
+        for (image, wanted) in [
+            ("us.example.com/x", user("a", "b")),
+            ("eu.example.com/x", user("e", "u")),
+            ("eu.example.com/acme/x", user("a", "c")),
+            ("us.example.com:5000/x", user("p", "o")),
+            (
+                "us.example.com:5001/x",
+                helper("pass", "us.example.com:5001"),
+            ),
+            ("a.us.example.com/x", helper("pass", "a.us.example.com")),
+            ("us.example.org/x", helper("pass", "us.example.org")),
+            ("us.example.net/x", helper("pass", "us.example.net")),
+            ("localhost/x", user("a", "l")),
+        ] {
+            assert_eq!(entry(file, image), Ok(wanted), "{image}");
+        }
+        let file = r#"{"auths": {"r?.example.com": {}}, "credsStore": "pass"}"#;
+        assert_eq!(
+            entry(file, "r1.example.com/x"),
+            Ok(helper("pass", "r1.example.com"))
+        );
+    }
+
+    #[test]
+    fn a_registry_token_comes_before_a_password() {
+        let file = r#"{"auths": {
+            "ghcr.io": {"auth": "YTpi", "registrytoken": "t"},
+            "quay.io": {"auth": "YTpi", "registrytoken": ""}
+        }}"#;
+        assert_eq!(
+            entry(file, "ghcr.io/a"),
+            Ok(Entry::RegistryToken("t".to_owned()))
+        );
+        assert_eq!(entry(file, "quay.io/a"), Ok(user("a", "b")));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub enum As {
     User(String),
     /// With an identity token, which has no user name.
     IdentityToken,
+    /// With a token of the registry itself, which has no user name.
+    RegistryToken,
 }
 
 impl std::fmt::Display for As {
@@ -95,6 +97,7 @@ impl std::fmt::Display for As {
             Self::Nobody => f.write_str("anonymous access"),
             Self::User(name) => write!(f, "user `{name}`"),
             Self::IdentityToken => f.write_str("the identity token"),
+            Self::RegistryToken => f.write_str("the registry token"),
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Login {
     Basic(String, SecretString),
     /// Whoever the identity token (an OAuth 2.0 refresh token) was given to.
     IdentityToken(SecretString),
+    /// Whoever the token that the registry itself takes was given to.
+    RegistryToken(SecretString),
 }
 
 impl Login {
@@ -39,6 +41,7 @@ impl Login {
             Self::Anonymous => As::Nobody,
             Self::Basic(user, _) => As::User(super::words::clean(user)),
             Self::IdentityToken(_) => As::IdentityToken,
+            Self::RegistryToken(_) => As::RegistryToken,
         }
     }
 
@@ -48,6 +51,7 @@ impl Login {
             Self::Anonymous => (0, "", ""),
             Self::Basic(user, password) => (1, user.as_str(), password.expose_secret()),
             Self::IdentityToken(token) => (2, "", token.expose_secret()),
+            Self::RegistryToken(token) => (3, "", token.expose_secret()),
         };
         let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
         hash.update(&[kind]);
@@ -167,6 +171,7 @@ pub(super) async fn read(
                 Entry::Inline(DockerCredential::IdentityToken(token)) => {
                     Ok(Login::IdentityToken(SecretString::from(token)))
                 }
+                Entry::RegistryToken(token) => Ok(Login::RegistryToken(SecretString::from(token))),
                 Entry::Helper { name, server } => {
                     helpers.ask(&name, server, reuse, helper_limit).await
                 }

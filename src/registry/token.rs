@@ -188,7 +188,8 @@ fn ask(key: &Key, login: &Login, host: String) -> Request {
             let basic = Authorization::Basic(user.clone(), password.clone());
             (Method::GET, basic, None)
         }
-        Login::Anonymous => {
+        // A token of the registry is nothing for its token server.
+        Login::Anonymous | Login::RegistryToken(_) => {
             url.query_pairs_mut().extend_pairs(fields);
             (Method::GET, Authorization::None, None)
         }

@@ -243,13 +243,43 @@ async fn an_identity_token_is_posted() {
 
 /// The identity token `id+token` for a server.
 fn identity(folder: &Path, server: &Server) -> Credentials {
+    docker_config(folder, server, "\"identitytoken\": \"id+token\"")
+}
+
+/// A Docker configuration with these fields for a server.
+fn docker_config(folder: &Path, server: &Server, fields: &str) -> Credentials {
     let config = folder.join("config.json");
-    let text = format!(
-        "{{\"auths\":{{\"{}\":{{\"identitytoken\":\"id+token\"}}}}}}",
-        server.host()
-    );
+    let text = format!("{{\"auths\": {{\"{}\": {{{fields}}}}}}}", server.host());
     std::fs::write(&config, text).unwrap();
     Credentials::DockerConfig(config)
+}
+
+#[tokio::test]
+async fn a_registry_token_goes_to_the_registry_only() {
+    let folder = tempdir();
+    let server = bearer(&["rt"], |_, _| grant("other")).await;
+    let token = |token| {
+        let fields = format!("\"registrytoken\": \"{token}\"");
+        docker_config(folder.path(), &server, &fields)
+    };
+    let asked = Asked::new(&server, token("rt"));
+    assert_eq!(asked.requests().await.unwrap(), 2);
+    assert_eq!(asked.requests().await.unwrap(), 1);
+    token("wrong");
+    let fault = asked.fault().await;
+    assert!(
+        matches!(
+            &fault,
+            Fault::Unauthorized {
+                who: As::RegistryToken,
+                ..
+            }
+        ),
+        "{fault}"
+    );
+    let seen = server.seen();
+    assert_eq!(seen.len(), 4, "a refused token is sent once");
+    assert!(seen.iter().all(|request| request.path() != "/token"));
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ fn shown(login: &Login) -> String {
         Login::Anonymous => "nobody".to_owned(),
         Login::Basic(user, password) => format!("{user}:{}", password.expose_secret()),
         Login::IdentityToken(token) => format!("token:{}", token.expose_secret()),
+        Login::RegistryToken(token) => format!("registry token:{}", token.expose_secret()),
     }
 }
 
@@ -82,6 +83,11 @@ async fn a_changed_docker_configuration_counts_at_once() {
         r#"{"auths": {"ghcr.io": {"identitytoken": "t"}}}"#,
     );
     assert_eq!(read_as(&config).await.unwrap(), "token:t");
+    folder.write(
+        "config.json",
+        r#"{"auths": {"*.io": {"registrytoken": "t"}}}"#,
+    );
+    assert_eq!(read_as(&config).await.unwrap(), "registry token:t");
     folder.write("config.json", "{}");
     assert_eq!(read_as(&config).await.unwrap(), "nobody");
     folder.write("config.json", "{");
@@ -212,6 +218,7 @@ fn fingerprints_tell_logins_apart() {
         basic("ab", "c"),
         Login::IdentityToken("".into()),
         Login::IdentityToken("abc".into()),
+        Login::RegistryToken("abc".into()),
     ];
     let mut seen: Vec<_> = logins.iter().map(Login::fingerprint).collect();
     seen.sort_unstable();
