@@ -330,9 +330,16 @@ impl Mirror {
     }
 }
 
-/// Has objects read as Git itself reads them: their ids are computed once, when they are fetched; a
-/// pack's own checksums find what the disk garbles later. Hashing again at each read costs as much as
-/// reading.
+/// Has objects read as Git itself reads them, without hashing them again, which costs as much as reading.
+///
+/// A remote gains nothing by it. A pack holds no ids: libgit2 compares the pack's checksum and computes
+/// the id of each object from its contents as it is fetched (`git_indexer_append`), with the SHA-1 that
+/// detects collisions. Other contents than an id stands for are thus stored under their own id, and the
+/// one that was asked for is missing. `git fsck` would look at the form of objects too; names that no
+/// file can have are left out where folders are read.
+///
+/// What the disk garbles later fails at the checksum that each object is compressed with. Whoever can
+/// write to the mirror could change what is read from it, and with it all else that is here.
 fn read_without_hashing() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use tagwright::git::{Auth, CommitId, Error, Mirror, PlainHttp, PushOutcome, Remote};
+use tagwright::git::{Auth, Blob, CommitId, Error, Mirror, PlainHttp, PushOutcome, Remote};
 use tagwright::secret::Secret;
 
 use crate::git_server::{Behaviour, GitServer};
@@ -233,6 +233,65 @@ fn an_answer_that_is_cut_off_is_not_taken_for_whole() {
     assert_eq!(mirror.head("main"), Some(seed));
     server.set(Behaviour::Serve);
     assert_eq!(mirror.fetch("main").unwrap(), second);
+}
+
+/// The objects as a pack.
+fn pack(person: &Person, ids: &[&str]) -> Vec<u8> {
+    let name = person.git_with(&["pack-objects", "-q", "pack"], ids.join("\n").as_bytes());
+    std::fs::read(person.path(&format!("pack-{name}.pack"))).unwrap()
+}
+
+/// With the checksum at its end that fits it.
+fn sealed(mut pack: Vec<u8>) -> Vec<u8> {
+    pack.truncate(pack.len() - 20);
+    let sum = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, &pack);
+    pack.extend_from_slice(sum.as_ref());
+    pack
+}
+
+/// What a file is read as that a new mirror gets with this pack; `None` if it is refused or not there.
+fn read_from(world: &World, server: &GitServer, pack: Vec<u8>) -> Option<Vec<u8>> {
+    server.set(Behaviour::Pack(pack));
+    let _ = std::fs::remove_dir_all(world.path("m"));
+    let mut mirror = mirror(world, server, Auth::None, None);
+    let tip = mirror.fetch("main").ok()?;
+    assert_eq!(tip, world.tip("main"));
+    let files = mirror.files(tip).ok()?.files;
+    match mirror.blob(files[0].blob, 1000).ok()? {
+        Blob::Bytes(bytes) => Some(bytes),
+        Blob::TooLarge(_) => None,
+    }
+}
+
+#[test]
+fn a_remote_cannot_pass_other_contents_off_as_an_object() {
+    let Some((world, person, server)) = served(false, None) else {
+        return;
+    };
+    let id = |name: &str| person.git(&["rev-parse", name]);
+    let (commit, tree, file) = (id("main"), id("main^{tree}"), id("main:a"));
+    let sound = pack(&person, &[&commit, &tree, &file]);
+    let read = |pack| read_from(&world, &server, pack);
+    assert_eq!(read(sound.clone()), Some(b"1\n".to_vec()));
+    assert_eq!(read(sealed(sound.clone())), Some(b"1\n".to_vec()));
+
+    // Other contents, or another folder, in the place of what belongs there.
+    let other = person.git_with(&["hash-object", "-w", "--stdin"], b"2\n");
+    let entry = format!("100644 blob {other}\ta\n");
+    let folder = person.git_with(&["mktree"], entry.as_bytes());
+    assert_eq!(read(pack(&person, &[&commit, &tree, &other])), None);
+    assert_eq!(read(pack(&person, &[&commit, &folder, &other])), None);
+    assert_eq!(read(pack(&person, &[&folder, &other])), None);
+
+    // Headers, compressed contents and checksums are all met at this step.
+    for place in (0..sound.len()).step_by(7) {
+        let mut garbled = sound.clone();
+        garbled[place] ^= 1;
+        assert_eq!(read(garbled.clone()), None, "byte {place}");
+        // A remote can make the checksum fit, so what is read may be what was there, and nothing else.
+        let read = read(sealed(garbled));
+        assert!(read.is_none_or(|read| read == b"1\n"), "byte {place}");
+    }
 }
 
 #[test]

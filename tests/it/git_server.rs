@@ -28,6 +28,8 @@ pub enum Behaviour {
     AnswerPost(&'static str, &'static str, &'static str),
     /// Answers POST requests with these lines as the report of a push, without doing anything.
     Report(Vec<&'static [u8]>),
+    /// Answers POST requests with this pack, whatever was asked for.
+    Pack(Vec<u8>),
     /// Redirects requests that don't start with `/moved` there, on this or another host.
     Redirect(String),
 }
@@ -144,6 +146,7 @@ fn answer(site: &Site, stream: &mut (impl Read + Write)) {
         Behaviour::Answer(status, kind, text) => page(status, kind, text),
         Behaviour::AnswerPost(status, kind, text) if post => page(status, kind, text),
         Behaviour::Report(lines) if post => report(&lines),
+        Behaviour::Pack(pack) if post => fetched(&pack),
         Behaviour::Redirect(place) if !request.target.starts_with("/moved") => {
             let location = format!("{place}{}", request.target);
             format!("HTTP/1.1 301 Moved\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
@@ -222,11 +225,21 @@ fn page(status: &str, kind: &str, text: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// A push's report on the first side band (`git help protocol-pack`, "Report Status").
 fn report(lines: &[&[u8]]) -> Vec<u8> {
-    let packet = |line: &[u8]| [format!("{:04x}", line.len() + 4).as_bytes(), line].concat();
     let mut inner: Vec<u8> = lines.iter().flat_map(|line| packet(line)).collect();
     inner.extend_from_slice(b"0000");
     let body = [packet(&[&b"\x01"[..], &inner].concat()), b"0000".to_vec()].concat();
     page("200 OK", "application/x-git-receive-pack-result", body)
+}
+
+/// A fetch's pack on the first side band (`git help protocol-pack`, "Packfile Data"); one packet's worth.
+fn fetched(pack: &[u8]) -> Vec<u8> {
+    let band = packet(&[b"\x01", pack].concat());
+    let body = [packet(b"NAK\n"), band, b"0000".to_vec()].concat();
+    page("200 OK", "application/x-git-upload-pack-result", body)
+}
+
+fn packet(line: &[u8]) -> Vec<u8> {
+    [format!("{:04x}", line.len() + 4).as_bytes(), line].concat()
 }
 
 /// Runs the request through `git http-backend`.
