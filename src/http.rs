@@ -7,9 +7,14 @@
 //! `NO_PROXY`), never for this machine; credentials are dropped when a redirect leaves the host, which
 //! is reqwest's own rule.
 //!
+//! Addresses where clouds hand out machine credentials are reached only by clients made for them
+//! ([`Reach::Inside`]), whether a URL names the address or a name that resolves to it. Through a proxy
+//! only the former is seen here, since the proxy resolves names.
+//!
 //! It refuses nothing else: what may be requested is for the callers to decide.
 
 mod proxy;
+mod resolve;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -38,6 +43,19 @@ pub struct Options {
     pub silence: Option<Duration>,
     /// Where redirects may lead.
     pub redirects: Redirects,
+    /// Which addresses may be reached.
+    pub reach: Reach,
+}
+
+/// Which addresses a client may reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// All but those of [`is_internal`].
+    #[default]
+    Outside,
+    /// All, and without a proxy, which would be asked for credentials of its own machine: for the
+    /// servers that hand out a machine's credentials.
+    Inside,
 }
 
 /// Where redirects may lead; never from `https` to `http`.
@@ -103,9 +121,13 @@ fn builder(options: &Options) -> reqwest::ClientBuilder {
         }))
         // Reqwest's own reading of the environment; ours follows.
         .no_proxy();
-    let builder = proxy::proxies(|name| std::env::var(name).ok())
-        .into_iter()
-        .fold(builder, reqwest::ClientBuilder::proxy);
+    let builder = match options.reach {
+        Reach::Inside => builder,
+        Reach::Outside => proxy::proxies(|name| std::env::var(name).ok())
+            .into_iter()
+            .fold(builder, reqwest::ClientBuilder::proxy)
+            .dns_resolver(resolve::Outside),
+    };
     match options.timeout {
         Some(timeout) => builder.timeout(timeout),
         None => builder,
@@ -144,14 +166,22 @@ pub fn is_loopback(host: &str) -> bool {
 /// Whether a host, as URLs hold it, is an address where clouds serve machine credentials, or in the
 /// link-local ranges, where most of them are.
 pub fn is_internal(host: &str) -> bool {
+    address(host).is_some_and(is_internal_address)
+}
+
+/// The same of an address.
+fn is_internal_address(address: IpAddr) -> bool {
     /// Alibaba Cloud's, outside the link-local range.
     const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    /// Amazon's over IPv6.
-    const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    match address(host) {
-        Some(IpAddr::V4(v4)) => v4.is_link_local() || v4 == ALIBABA,
-        Some(IpAddr::V6(v6)) => v6.is_unicast_link_local() || v6 == AMAZON,
-        None => false,
+    /// Amazon's over IPv6: of virtual machines (`::254`) and of Kubernetes pods (`::23`).
+    const AMAZON: [u16; 7] = [0xfd00, 0xec2, 0, 0, 0, 0, 0];
+    /// Google's over IPv6.
+    const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local() || v4 == ALIBABA,
+        IpAddr::V6(v6) => {
+            v6.is_unicast_link_local() || v6.segments().starts_with(&AMAZON) || v6 == GOOGLE
+        }
     }
 }
 
@@ -220,6 +250,8 @@ mod tests {
             ("http://r.example/", "http://0xA9FEA9FE/latest"),
             ("http://r.example/", "http://[::ffff:169.254.169.254]/"),
             ("http://r.example/", "http://[fd00:ec2::254]/"),
+            ("http://r.example/", "http://[fd00:ec2::23]/"),
+            ("http://r.example/", "http://[fd20:ce::254]/"),
             ("http://localhost/", "http://100.100.100.200/"),
             ("http://r.example/", "http://localhost:8080/"),
             ("http://r.example/", "http://x.localhost/"),

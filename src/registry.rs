@@ -246,6 +246,7 @@ fn connections(host: &str, ca_pem: Vec<u8>) -> Result<Connections, Error> {
         })
     };
     Ok(Connections {
+        reach: http::Reach::Outside,
         usual: client(http::Redirects::Any)?,
         secretive: client(http::Redirects::SameHost)?,
     })

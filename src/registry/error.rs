@@ -134,6 +134,12 @@ pub enum Fault {
         /// Why not.
         source: reqwest::Error,
     },
+    /// It is an address where clouds hand out machine credentials, so it wasn't asked.
+    #[error("{host} is a link-local or metadata address, which no registry has")]
+    Internal {
+        /// The server.
+        host: String,
+    },
     /// The reply ended early.
     #[error("the reply of {host} was cut off")]
     Interrupted {

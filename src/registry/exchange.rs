@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use super::limits::MAX_ERROR_REPLY;
 use super::{Fault, Limits, delay, words};
 use crate::clock::Clock;
+use crate::http::{Reach, is_internal};
 
 /// Hosts remembered by [`Gates`] before idle ones are forgotten; an installation asks a few dozen.
 const MAX_GATES: usize = 1024;
@@ -49,10 +50,55 @@ pub(super) struct Request {
     pub(super) host: String,
     pub(super) accept: &'static str,
     pub(super) authorization: Authorization,
-    /// A form to post, already encoded.
-    pub(super) form: Option<SecretString>,
+    /// What else goes into the header.
+    pub(super) headers: HeaderMap,
+    /// What is sent.
+    pub(super) body: Option<Content>,
     /// Longest body of a successful reply, in bytes after decompression.
     pub(super) most: usize,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    /// Its media type.
+    pub(super) kind: &'static str,
+    /// Itself, encoded.
+    pub(super) text: SecretString,
+}
+
+impl Content {
+    /// The fields of a form (URL standard, section 5.2), encoded.
+    pub(super) fn form(fields: &[(&str, &str)]) -> Self {
+        let encoded = form_urlencoded(fields);
+        Self {
+            kind: "application/x-www-form-urlencoded",
+            text: SecretString::from(encoded),
+        }
+    }
+}
+
+fn form_urlencoded(fields: &[(&str, &str)]) -> String {
+    // A form is encoded like a query.
+    let mut url = Url::parse("http://form.invalid/").expect("a constant URL");
+    url.query_pairs_mut().extend_pairs(fields);
+    url.query().unwrap_or_default().to_owned()
+}
+
+impl Request {
+    /// A request for JSON without a body, as nobody.
+    pub(super) fn new(method: Method, url: Url, host: impl Into<String>, most: usize) -> Self {
+        Self {
+            method,
+            url,
+            host: host.into(),
+            accept: "application/json",
+            authorization: Authorization::None,
+            headers: HeaderMap::new(),
+            body: None,
+            most,
+        }
+    }
 }
 
 /// A reply, whatever its status except those that mean "later": 429 and 5xx are faults.
@@ -166,6 +212,8 @@ impl Gate {
 /// The connections to some hosts.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
+    /// Which addresses they may lead to.
+    pub(super) reach: Reach,
     /// For most requests.
     pub(super) usual: reqwest::Client,
     /// For those whose body is a secret, which a redirect would carry to another host.
@@ -230,6 +278,11 @@ impl Sender<'_> {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Reply, Fault> {
+        let name = request.url.host_str().unwrap_or_default();
+        if self.connections.reach == Reach::Outside && is_internal(name) {
+            let host = request.host.clone();
+            return Err(Fault::Internal { host });
+        }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let failed = |error| fault_of(&request.host, error);
         let mut response = self.build(request).send().await.map_err(failed)?;
@@ -259,14 +312,15 @@ impl Sender<'_> {
     }
 
     fn build(&self, request: &Request) -> reqwest::RequestBuilder {
-        let client = match request.form {
+        let client = match request.body {
             Some(_) => &self.connections.secretive,
             None => &self.connections.usual,
         };
         let builder = client
             .request(request.method.clone(), request.url.clone())
             .timeout(self.limits.request)
-            .header(ACCEPT, request.accept);
+            .header(ACCEPT, request.accept)
+            .headers(request.headers.clone());
         let builder = match &request.authorization {
             Authorization::None => builder,
             Authorization::Basic(user, password) => {
@@ -274,11 +328,11 @@ impl Sender<'_> {
             }
             Authorization::Bearer(token) => builder.bearer_auth(token.expose_secret()),
         };
-        match &request.form {
+        match &request.body {
             None => builder,
-            Some(form) => builder
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.expose_secret().to_owned()),
+            Some(body) => builder
+                .header(CONTENT_TYPE, body.kind)
+                .body(body.text.expose_secret().to_owned()),
         }
     }
 

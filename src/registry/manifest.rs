@@ -12,7 +12,7 @@ use std::str::FromStr as _;
 use reqwest::{Method, StatusCode};
 
 use super::auth::Session;
-use super::exchange::{Authorization, Reply, Request};
+use super::exchange::{Reply, Request};
 use super::limits::MAX_MANIFEST;
 use super::{Fault, Resolved};
 use crate::image::{Digest, Tag};
@@ -55,13 +55,8 @@ fn request(session: &Session<'_>, tag: &Tag, method: Method) -> Request {
     let repository = session.image.repository();
     url.set_path(&format!("/v2/{repository}/manifests/{tag}"));
     Request {
-        method,
-        url,
-        host: session.image.registry().to_owned(),
         accept: ACCEPT,
-        authorization: Authorization::None,
-        form: None,
-        most: MAX_MANIFEST,
+        ..Request::new(method, url, session.image.registry(), MAX_MANIFEST)
     }
 }
 

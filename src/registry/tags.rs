@@ -20,7 +20,7 @@ use reqwest::header::LINK;
 use reqwest::{Method, StatusCode, Url};
 
 use super::auth::Session;
-use super::exchange::{Authorization, Reply, Request};
+use super::exchange::{Reply, Request};
 use super::limits::PAGE_SIZE;
 use super::page::{Gathered, Page, Unusable};
 use super::{Fault, Listing, link, words};
@@ -144,15 +144,7 @@ async fn fetch(
     is_first: bool,
     most: usize,
 ) -> Result<Reply, Stop> {
-    let request = |url| Request {
-        method: Method::GET,
-        url,
-        host: session.image.registry().to_owned(),
-        accept: "application/json",
-        authorization: Authorization::None,
-        form: None,
-        most,
-    };
+    let request = |url| Request::new(Method::GET, url, session.image.registry(), most);
     let mut result = session.send(request(page.url)).await;
     if let Some(other) = page.other
         && is_refusal(&result)

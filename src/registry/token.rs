@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::exchange::{Authorization, Reply, Request, Sender};
+use super::exchange::{Authorization, Content, Reply, Request, Sender};
 use super::limits::MAX_TOKEN_REPLY;
 use super::login::Login;
 use super::{Fault, words};
@@ -173,15 +173,18 @@ fn ask(key: &Key, login: &Login, host: String) -> Request {
         fields.push(("service", service));
     }
     let mut url = key.realm.clone();
-    let (method, authorization, form) = match login {
+    let (method, authorization, body) = match login {
         Login::IdentityToken(token) => {
             fields.extend([
                 ("grant_type", "refresh_token"),
                 ("client_id", "tagwright"),
                 ("refresh_token", token.expose_secret()),
             ]);
-            let form = SecretString::from(encoded(&key.realm, &fields));
-            (Method::POST, Authorization::None, Some(form))
+            (
+                Method::POST,
+                Authorization::None,
+                Some(Content::form(&fields)),
+            )
         }
         Login::Basic(user, password) => {
             url.query_pairs_mut().extend_pairs(fields);
@@ -195,21 +198,10 @@ fn ask(key: &Key, login: &Login, host: String) -> Request {
         }
     };
     Request {
-        method,
-        url,
-        host,
-        accept: "application/json",
         authorization,
-        form,
-        most: MAX_TOKEN_REPLY,
+        body,
+        ..Request::new(method, url, host, MAX_TOKEN_REPLY)
     }
-}
-
-/// The fields as a form's body, which is encoded like a query.
-fn encoded(any: &Url, fields: &[(&str, &str)]) -> String {
-    let mut url = any.clone();
-    url.query_pairs_mut().clear().extend_pairs(fields);
-    url.query().unwrap_or_default().to_owned()
 }
 
 fn host_of(realm: &Url) -> String {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use tagwright::clock::Clock;
 use tagwright::image::{Digest, Image};
-use tagwright::registry::{Access, Account, Client, Error, Fault, Limits, Resolved, Scheme};
+use tagwright::registry::{
+    Access, Account, AccountId, Client, Error, Fault, Limits, Resolved, Scheme,
+};
 
 use crate::fake_server::{Body, Reply, Server};
 
@@ -401,4 +403,25 @@ async fn a_registry_gets_no_more_than_its_share_of_requests_at_once() {
     let account = client.account_for(&image, Access::All);
     let list = || async { client.tags(&image, account).await.unwrap() };
     tokio::join!(server, list(), list(), list(), list(), list(), list());
+}
+
+#[tokio::test]
+async fn a_metadata_address_is_no_registry() {
+    for host in ["169.254.169.254", "100.100.100.200:80", "[fd00:ec2::254]"] {
+        let account = Account {
+            scheme: Scheme::PlainHttp,
+            ..Account::anonymous(host)
+        };
+        let client = Client::new(vec![account], Clock::system()).unwrap();
+        let image: Image = format!("{host}/latest/meta-data").parse().unwrap();
+        for account in [
+            client.account_for(&image, Access::All),
+            AccountId::ANONYMOUS,
+        ] {
+            let error = client.tags(&image, account).await.unwrap_err();
+            let fault = error.fault().unwrap();
+            assert!(matches!(fault, Fault::Internal { .. }), "{host}: {fault:?}");
+            assert!(!error.is_retryable());
+        }
+    }
 }

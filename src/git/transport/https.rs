@@ -74,6 +74,7 @@ impl Clients {
                     timeout: None,
                     silence: Some(limits.silence),
                     redirects: http::Redirects::SameHost,
+                    reach: http::Reach::Outside,
                 };
                 let client = http::client(&options).map_err(|source| Error::Http {
                     remote: name.to_owned(),

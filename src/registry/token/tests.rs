@@ -188,7 +188,7 @@ fn a_password_is_sent_with_get_and_an_identity_token_with_post() {
     let identity = ask(&key(), &Login::IdentityToken("a&b".into()), String::new());
     assert_eq!((identity.method, identity.url), (Method::POST, key().realm));
     assert_eq!(
-        identity.form.unwrap().expose_secret(),
+        identity.body.unwrap().text.expose_secret(),
         "scope=repository%3Aacme%2Fshop%3Apull&service=reg&grant_type=refresh_token&client_id=tagwright&refresh_token=a%26b"
     );
 }
