@@ -13,6 +13,7 @@
 mod account;
 mod auth;
 pub mod challenge;
+pub mod cloud;
 mod delay;
 mod docker_config;
 mod error;
@@ -38,6 +39,7 @@ use std::sync::atomic::AtomicU32;
 use reqwest::Url;
 
 use auth::{Memory, Session};
+use cloud::Clouds;
 use exchange::{Connections, Gates, Sender};
 
 use crate::clock::Clock;
@@ -106,6 +108,7 @@ impl Client {
         limits: Limits,
     ) -> Result<Self, Error> {
         let anonymous = connections("any registry", Vec::new())?;
+        let clouds = Clouds::new(&limits)?;
         let connections = accounts
             .iter()
             .map(|account| match &account.ca_pem {
@@ -120,7 +123,7 @@ impl Client {
             clock,
             limits,
             gates: Gates::default(),
-            memory: Memory::default(),
+            memory: Memory::new(clouds),
         })))
     }
 

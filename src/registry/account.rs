@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 
+use super::cloud::Cloud;
 use crate::image::Image;
 use crate::secret::Secret;
 
@@ -88,6 +89,8 @@ pub enum Credentials {
     /// With what a Docker `config.json` (or Kubernetes `.dockerconfigjson`) holds for the image; read
     /// at each use.
     DockerConfig(PathBuf),
+    /// With what a cloud gives for its own registries; renewed before it expires.
+    Cloud(Box<Cloud>),
 }
 
 /// One of a client's accounts, or anonymous access to any registry over HTTPS.

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::challenge::{self, Challenge};
+use super::cloud::{Clouds, Counter};
 use super::exchange::{Authorization, Reply, Request, Sender};
 use super::login::{self, Helpers, Login, Reuse};
 use super::token::{self, Key, Tokens};
@@ -31,11 +32,24 @@ enum Way {
 }
 
 /// What is known from earlier requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memory {
     ways: Mutex<HashMap<(AccountId, Image), Way>>,
     tokens: Tokens,
     helpers: Helpers,
+    clouds: Clouds,
+}
+
+impl Memory {
+    /// Nothing is known yet.
+    pub(super) fn new(clouds: Clouds) -> Self {
+        Self {
+            ways: Mutex::default(),
+            tokens: Tokens::default(),
+            helpers: Helpers::default(),
+            clouds,
+        }
+    }
 }
 
 /// One image, looked up with one account.
@@ -74,13 +88,18 @@ impl Session<'_> {
     }
 
     async fn login(&self, reuse: Reuse) -> Result<Login, Fault> {
-        let limit = self.sender.limits.helper;
+        let counter = Counter {
+            clouds: &self.memory.clouds,
+            sender: &self.sender,
+            host: self.image.registry(),
+            origin: &self.origin,
+        };
         login::read(
             self.credentials,
             self.image,
             &self.memory.helpers,
+            &counter,
             reuse,
-            limit,
         )
         .await
         .map_err(|source| Fault::Credentials {

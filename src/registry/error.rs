@@ -4,8 +4,10 @@
 //! happened. Words of servers are cleaned and cut before they get here, and credentials never do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::cloud::CloudError;
 use crate::image::{Image, Tag};
 use crate::{http, secret};
 
@@ -299,13 +301,32 @@ impl Fault {
             }
             Self::NotARegistry { .. } => "check that the host is a registry, not its web page",
             Self::Realm { .. } => "the registry's own configuration names the token server",
+            Self::Credentials {
+                source: LoginError::Cloud(error),
+                ..
+            } => return error.hint(),
             Self::Credentials { .. } => "check the configured file, variable or helper",
             _ => return None,
         })
     }
 
+    /// Whether there was no answer at all, as from a server that doesn't exist.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::LeftAlone { .. }
+        )
+    }
+
     /// Whether the same request may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
+        if let Self::Credentials {
+            source: LoginError::Cloud(error),
+            ..
+        } = self
+        {
+            return error.is_retryable();
+        }
         matches!(
             self,
             Self::Unreachable { .. }
@@ -349,6 +370,9 @@ pub enum LoginError {
         /// How.
         reason: String,
     },
+    /// A cloud gave no credentials.
+    #[error(transparent)]
+    Cloud(Arc<CloudError>),
     /// The program is shutting down.
     #[error("reading was stopped")]
     Stopped(#[source] tokio::task::JoinError),

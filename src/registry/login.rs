@@ -13,6 +13,7 @@ use docker_credential::DockerCredential;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use super::cloud::Counter;
 use super::docker_config::{self, Entry};
 use super::{As, Credentials, LoginError, helper};
 use crate::image::Image;
@@ -87,7 +88,7 @@ pub(super) enum Reuse {
 }
 
 impl Reuse {
-    fn admits(self, at: Instant) -> bool {
+    pub(super) fn admits(self, at: Instant) -> bool {
         match self {
             Self::Allowed => true,
             Self::Since(moment) => moment < at,
@@ -146,14 +147,15 @@ impl Helpers {
     }
 }
 
-/// Reads whom to sign in as for `image`.
+/// Reads whom to sign in as for `image`; `counter` is asked for the credentials of clouds.
 pub(super) async fn read(
     credentials: &Credentials,
     image: &Image,
     helpers: &Helpers,
+    counter: &Counter<'_>,
     reuse: Reuse,
-    helper_limit: Duration,
 ) -> Result<Login, LoginError> {
+    let helper_limit = counter.sender.limits.helper;
     match credentials {
         Credentials::Anonymous => Ok(Login::Anonymous),
         Credentials::Basic { username, password } => {
@@ -161,6 +163,7 @@ pub(super) async fn read(
             let password = blocking(move || password.read().map_err(LoginError::Password)).await?;
             Ok(Login::Basic(username.clone(), password))
         }
+        Credentials::Cloud(cloud) => counter.login(cloud, reuse).await.map_err(LoginError::Cloud),
         Credentials::DockerConfig(path) => {
             let (path, image) = (path.clone(), image.clone());
             match blocking(move || entry(&path, &image)).await? {
