@@ -5,8 +5,9 @@
 //! verdict with a reason, and the choice is never lower than what runs now.
 //!
 //! Reading order: this file (what a policy is), `select` (the choice), `judge` (one tag against the
-//! policy), `filter` (`match` and `ignore`), `semver` (the order, with `version`, `range` and
-//! `variant` beneath it), `verdict` (what comes out). Each order has one file.
+//! policy), `pattern` and `filter` (`match` and `ignore`), `key` (the place of a tag in an order), then
+//! the orders, a file each: `semver` (with `version`, `range`), `calver`, `numerical`; what several of
+//! them share is in `variant` and `level`. `verdict` and `reason` are what comes out.
 //!
 //! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
 
@@ -15,11 +16,18 @@ use std::fmt;
 
 use crate::image::{Digest, Tag};
 
+mod calver;
 mod filter;
 mod judge;
+mod key;
+mod level;
+mod numerical;
+mod pattern;
 mod range;
+mod reason;
 mod select;
 mod semver;
+mod setting;
 mod variant;
 mod verdict;
 mod version;
@@ -27,11 +35,16 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-pub use filter::{Ignore, IgnoreError, Pattern, PatternError};
+pub use calver::{Format, FormatError};
+pub use filter::{Ignore, IgnoreError};
+pub use level::Level;
+pub use pattern::{KeyError, Pattern, PatternError};
 pub use range::{Range, RangeError, RangeLint, RangeProblem};
+pub use reason::{Rank, Reason};
 pub use select::{compare, highest, select};
+pub use setting::Setting;
 pub use verdict::{
-    CurrentListed, NoChoice, Outcome, Reason, Selection, TagVerdict, Unorderable, Verdict,
+    CurrentListed, Disorder, NoChoice, Outcome, Selection, TagVerdict, Unorderable, Verdict,
 };
 pub use version::VersionError;
 
@@ -50,6 +63,8 @@ pub struct Policy {
     pub variant: Variant,
     /// How many parts a version must have.
     pub loose: Parts,
+    /// How far a change may go; anywhere if nothing is said.
+    pub level: Option<Level>,
     /// What to do about a current tag that has no place in the order.
     pub unordered: Unordered,
 }
@@ -59,12 +74,63 @@ pub struct Policy {
 pub enum Order {
     /// By semantic version, within a range.
     Semver(Range),
+    /// By calendar version.
+    Calver(Format),
+    /// By number.
+    Numerical(End),
+    /// By the bytes of the text.
+    Alphabetical(End),
+}
+
+/// Which end of an order is wanted. The other end is lower in that order, so that a move towards it
+/// is a move back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum End {
+    /// The highest.
+    #[default]
+    Highest,
+    /// The lowest.
+    Lowest,
+}
+
+impl End {
+    /// As it is written in a policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Highest => "highest",
+            Self::Lowest => "lowest",
+        }
+    }
+}
+
+impl Order {
+    /// The words for better and worse.
+    pub fn rank(&self) -> Rank {
+        match self {
+            Self::Numerical(End::Lowest) | Self::Alphabetical(End::Lowest) => Rank::Down,
+            Self::Semver(_) | Self::Calver(_) | Self::Numerical(_) | Self::Alphabetical(_) => {
+                Rank::Up
+            }
+        }
+    }
+
+    /// What a tag must be to have a place, with its article.
+    fn wanted(&self) -> &'static str {
+        match self {
+            Self::Semver(_) | Self::Calver(_) => "a version",
+            Self::Numerical(_) => "a number",
+            Self::Alphabetical(_) => "a tag that matches",
+        }
+    }
 }
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Semver(range) => write!(f, "semver \"{range}\""),
+            Self::Calver(format) => write!(f, "calver \"{format}\""),
+            Self::Numerical(end) => write!(f, "numerical {}", end.as_str()),
+            Self::Alphabetical(end) => write!(f, "alphabetical {}", end.as_str()),
         }
     }
 }

@@ -73,9 +73,10 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
             return Ok(Exit::Invalid);
         }
     };
-    let Order::Semver(range) = &policy.order;
-    for lint in range.lints() {
-        output.note(format!("warning: {lint}"));
+    if let Order::Semver(range) = &policy.order {
+        for lint in range.lints() {
+            output.note(format!("warning: {lint}"));
+        }
     }
     let (tags, strangers) = read_tags()?;
     let current = arguments
@@ -127,6 +128,7 @@ fn policy_of(arguments: &Select) -> anyhow::Result<Policy> {
         } else {
             Parts::Three
         },
+        level: None,
         unordered: if arguments.unordered.is_some() {
             Unordered::Replace
         } else {

@@ -159,6 +159,7 @@ fn policy(raw: Option<RawTags>, unordered: Unordered, report: &mut Report<'_>) -
             Some(true) => Parts::Loose,
             Some(false) | None => Parts::Three,
         },
+        level: None,
         unordered,
     })
 }

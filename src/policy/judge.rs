@@ -4,48 +4,49 @@
 //! where the policy would no longer accept it; what speaks against a tag depends on the policy and
 //! the current tag, never on other tags.
 
-use super::filter::{Matched, Pattern, Scratch, is_signature};
+use super::calver::Calver;
+use super::filter::is_signature;
+use super::key::Key;
+use super::pattern::{Matched, Pattern, Scratch};
 use super::semver::Semver;
-use super::version::Version;
 use super::{Order, Policy, Reason};
 use crate::image::Tag;
 
 /// Finds the places of tags in the order of one policy.
 pub(super) struct Places<'p> {
     policy: &'p Policy,
-    /// `match`, if it takes the version out of the tag.
-    group: Option<&'p Pattern>,
+    /// `match`, if it takes what is compared out of the tag.
+    taker: Option<&'p Pattern>,
     scratch: Scratch,
 }
 
 impl<'p> Places<'p> {
     pub(super) fn new(policy: &'p Policy) -> Self {
-        let group = policy
-            .pattern
-            .as_ref()
-            .filter(|pattern| pattern.has_version_group());
+        let pattern = policy.pattern.as_ref();
+        let taker = pattern.filter(|pattern| pattern.takes_out());
         Self {
             policy,
-            group,
-            scratch: Pattern::scratch(group),
+            taker,
+            scratch: Pattern::scratch(taker),
         }
     }
 
     /// The place of `tag`, or why it has none.
-    pub(super) fn of<'t>(&mut self, tag: &'t Tag) -> Result<Version<'t>, Reason> {
-        let text = match self.group {
-            None => tag.as_str(),
+    pub(super) fn of<'t>(&mut self, tag: &'t Tag) -> Result<Key<'t>, Reason> {
+        let text = match self.taker {
+            None => tag.as_str().into(),
             Some(pattern) => match pattern.apply(tag.as_str(), &mut self.scratch) {
-                Matched::Version(text) => text,
+                Matched::Compared(text) => text,
                 Matched::No => return Err(no_match(pattern)),
-                Matched::NoGroup => {
-                    return Err(Reason::NoVersionGroup {
+                Matched::NoGroup(group) => {
+                    return Err(Reason::NoGroup {
                         pattern: pattern.text().clone(),
+                        group,
                     });
                 }
             },
         };
-        Version::of_tag(text, self.policy.loose).map_err(Reason::NotAVersion)
+        Key::of(&self.policy.order, self.policy.loose, text)
     }
 }
 
@@ -58,32 +59,57 @@ fn no_match(pattern: &Pattern) -> Reason {
 /// A tag with its place and what speaks against it.
 pub(super) struct Judged<'t> {
     pub(super) tag: &'t Tag,
-    pub(super) place: Option<Version<'t>>,
+    pub(super) place: Option<Key<'t>>,
     pub(super) rejection: Option<Reason>,
+}
+
+/// What the policy wants of a place, fixed before the first tag is judged.
+enum Wanted<'p> {
+    Semver(Semver<'p>),
+    Calver(Calver<'p>),
+    Anything,
+}
+
+impl<'p> Wanted<'p> {
+    fn new(policy: &'p Policy, current: Option<&Key<'_>>) -> Self {
+        match (&policy.order, current) {
+            (Order::Semver(range), Some(Key::Version(current))) => {
+                Self::Semver(Semver::new(policy, range, Some(current)))
+            }
+            (Order::Semver(range), _) => Self::Semver(Semver::new(policy, range, None)),
+            (Order::Calver(format), Some(Key::Calendar(current))) => {
+                Self::Calver(Calver::new(policy, format, Some(current)))
+            }
+            (Order::Calver(format), _) => Self::Calver(Calver::new(policy, format, None)),
+            (Order::Numerical(_) | Order::Alphabetical(_), _) => Self::Anything,
+        }
+    }
+
+    fn rejection(&self, place: &Key<'_>) -> Option<Reason> {
+        match (self, place) {
+            (Self::Semver(semver), Key::Version(version)) => semver.rejection(version),
+            (Self::Calver(calver), Key::Calendar(version)) => calver.rejection(version),
+            _ => None,
+        }
+    }
 }
 
 /// Judges tags for one selection.
 pub(super) struct Judge<'p> {
     places: Places<'p>,
-    order: Semver<'p>,
-    /// `match`, if it does not take the version out of the tag.
+    wanted: Wanted<'p>,
+    /// `match`, if it takes nothing out of the tag.
     plain: Option<&'p Pattern>,
-    scratch: Scratch,
 }
 
 impl<'p> Judge<'p> {
     /// `current` is the place of what runs now, if it has one.
-    pub(super) fn new(policy: &'p Policy, current: Option<&Version<'_>>) -> Self {
-        let Order::Semver(range) = &policy.order;
-        let plain = policy
-            .pattern
-            .as_ref()
-            .filter(|pattern| !pattern.has_version_group());
+    pub(super) fn new(policy: &'p Policy, current: Option<&Key<'_>>) -> Self {
+        let pattern = policy.pattern.as_ref();
         Self {
             places: Places::new(policy),
-            order: Semver::new(policy, range, current),
-            plain,
-            scratch: Pattern::scratch(plain),
+            wanted: Wanted::new(policy, current),
+            plain: pattern.filter(|pattern| !pattern.takes_out()),
         }
     }
 
@@ -95,7 +121,7 @@ impl<'p> Judge<'p> {
         let rejection = self
             .filtered(tag)
             .or(misplaced)
-            .or_else(|| self.order.rejection(place.as_ref()?));
+            .or_else(|| self.wanted.rejection(place.as_ref()?));
         Judged {
             tag,
             place,
@@ -111,9 +137,6 @@ impl<'p> Judge<'p> {
             return Some(Reason::Ignored { glob: glob.clone() });
         }
         let plain = self.plain?;
-        match plain.apply(tag.as_str(), &mut self.scratch) {
-            Matched::No => Some(no_match(plain)),
-            Matched::Version(_) | Matched::NoGroup => None,
-        }
+        (!plain.is_match(tag.as_str())).then(|| no_match(plain))
     }
 }

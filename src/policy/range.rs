@@ -177,11 +177,11 @@ impl Comparator {
     fn version(&self, admitting: bool) -> Version<'_> {
         let prerelease = match admitting && self.can_admit() {
             true => "0",
-            false => &self.prerelease,
+            false => &*self.prerelease,
         };
         Version {
             numbers: self.numbers,
-            prerelease,
+            prerelease: prerelease.into(),
             parts: 3,
         }
     }
@@ -233,7 +233,7 @@ impl Comparator {
             // Pre-releases that `!=1.2` covers pass where the group admits pre-releases; `!=1.2-rc.1`
             // excludes the pre-release of that name of every patch.
             Given::Minor if version.is_prerelease() || !self.prerelease.is_empty() => {
-                version.prerelease != &*self.prerelease
+                version.prerelease != *self.prerelease
             }
             Given::Minor => false,
             Given::Nothing | Given::Everything => order.is_ne(),

@@ -8,10 +8,10 @@
 use std::cmp::Ordering;
 
 use super::judge::{Judge, Judged, Places};
-use super::version::Version;
+use super::key::Key;
 use super::{
-    Current, CurrentListed, ManifestFact, Manifests, NoChoice, Outcome, Policy, Reason, Selection,
-    TagVerdict, Unorderable, Unordered, Verdict,
+    Current, CurrentListed, Disorder, ManifestFact, Manifests, NoChoice, Outcome, Policy, Rank,
+    Reason, Selection, TagVerdict, Unorderable, Unordered, Verdict,
 };
 use crate::image::Tag;
 
@@ -38,8 +38,8 @@ pub fn select(
         Ok(running) => (running, None),
         Err(unorderable) => (None, Some(unorderable)),
     };
-    let mut judge = Judge::new(policy, running.as_ref().map(|running| &running.version));
-    let mut ranking = Ranking::new(&mut judge, tags, running);
+    let mut judge = Judge::new(policy, running.as_ref().map(|running| &running.place));
+    let mut ranking = Ranking::new(&mut judge, tags, running, policy.order.rank());
     let outcome = match unorderable {
         Some(reason) if policy.unordered == Unordered::Hold => Outcome::Unordered(reason),
         _ if tags.is_empty() => Outcome::Nothing(NoChoice::NoTags),
@@ -65,15 +65,12 @@ pub fn highest<'a>(
     tags: impl Iterator<Item = &'a Tag>,
 ) -> Result<Option<&'a Tag>, &'a Tag> {
     let mut places = Places::new(policy);
-    let mut highest: Option<(Version<'a>, &'a Tag)> = None;
+    let mut highest: Option<(Key<'a>, &'a Tag)> = None;
     for tag in tags {
         let place = places.of(tag).map_err(|_| tag)?;
-        let higher = highest.as_ref().is_none_or(|(best, best_tag)| {
-            place
-                .precedence(best)
-                .then_with(|| tag.cmp(best_tag))
-                .is_gt()
-        });
+        let higher = highest
+            .as_ref()
+            .is_none_or(|(best, best_tag)| place.cmp(best).then_with(|| tag.cmp(best_tag)).is_gt());
         if higher {
             highest = Some((place, tag));
         }
@@ -87,38 +84,48 @@ pub fn compare(policy: &Policy, a: &Tag, b: &Tag) -> Option<Ordering> {
     let mut places = Places::new(policy);
     let a = places.of(a).ok()?;
     let b = places.of(b).ok()?;
-    Some(a.precedence(&b))
+    Some(a.cmp(&b))
 }
 
 /// The current tag and its place.
-#[derive(Clone, Copy)]
 struct Running<'c> {
     tag: &'c Tag,
-    version: Version<'c>,
+    place: Key<'c>,
 }
 
 fn place<'c>(policy: &Policy, current: Current<'c>) -> Result<Option<Running<'c>>, Unorderable> {
-    match current {
-        Current::Nothing => Ok(None),
-        Current::DigestOnly => Err(Unorderable::DigestOnly),
-        Current::Unparsable(text) => Err(Unorderable::Unparsable(text.to_owned())),
+    let what = match current {
+        Current::Nothing => return Ok(None),
+        Current::DigestOnly => Disorder::DigestOnly,
+        Current::Unparsable(text) => Disorder::Unparsable(text.to_owned()),
         Current::Tag(tag) => match Places::new(policy).of(tag) {
-            Ok(version) => Ok(Some(Running { tag, version })),
-            Err(reason) => Err(Unorderable::Tag(tag.clone(), reason)),
+            Ok(place) => return Ok(Some(Running { tag, place })),
+            Err(reason) => Disorder::Tag(tag.clone(), reason),
         },
-    }
+    };
+    let wanted = policy.order.wanted();
+    Err(Unorderable { what, wanted })
 }
 
 /// The tags from the best to the worst, the rejected ones last.
 struct Ranking<'t, 'c> {
     judged: Vec<Judged<'t>>,
     running: Option<Running<'c>>,
+    rank: Rank,
 }
 
 impl<'t, 'c> Ranking<'t, 'c> {
-    fn new(judge: &mut Judge<'_>, tags: &'t [Tag], running: Option<Running<'c>>) -> Self {
-        let judged = tags.iter().map(|tag| judge.judge(tag)).collect();
-        let mut ranking = Self { judged, running };
+    fn new(
+        judge: &mut Judge<'_>,
+        tags: &'t [Tag],
+        running: Option<Running<'c>>,
+        rank: Rank,
+    ) -> Self {
+        let mut ranking = Self {
+            judged: tags.iter().map(|tag| judge.judge(tag)).collect(),
+            running,
+            rank,
+        };
         ranking.sort();
         // A listing that changes between two pages can name a tag twice.
         ranking.judged.dedup_by(|a, b| a.tag == b.tag);
@@ -126,14 +133,14 @@ impl<'t, 'c> Ranking<'t, 'c> {
     }
 
     fn sort(&mut self) {
-        let running = self.running.map(|running| running.tag);
+        let running = self.running.as_ref().map(|running| running.tag);
         // What runs has a place, so the many tags without one need no look at it.
         let is_current =
             |judged: &Judged<'_>| judged.place.is_some() && Some(judged.tag) == running;
         self.judged.sort_unstable_by(|a, b| {
             let accepted_first = a.rejection.is_some().cmp(&b.rejection.is_some());
             accepted_first
-                .then_with(|| compare_places(b.place.as_ref(), a.place.as_ref()))
+                .then_with(|| b.place.cmp(&a.place))
                 .then_with(|| is_current(b).cmp(&is_current(a)))
                 .then_with(|| b.tag.cmp(a.tag))
         });
@@ -142,7 +149,7 @@ impl<'t, 'c> Ranking<'t, 'c> {
     /// How a tag compares with what runs now; higher if nothing does.
     fn against_current(&self, judged: &Judged<'_>) -> Ordering {
         match (&self.running, &judged.place) {
-            (Some(running), Some(place)) => place.precedence(&running.version),
+            (Some(running), Some(place)) => place.cmp(&running.place),
             _ => Ordering::Greater,
         }
     }
@@ -180,7 +187,7 @@ impl<'t, 'c> Ranking<'t, 'c> {
             .judged
             .first()
             .filter(|judged| judged.rejection.is_none());
-        let Some(running) = self.running else {
+        let Some(running) = &self.running else {
             return Outcome::Nothing(NoChoice::NoneAcceptable);
         };
         if judge.judge(running.tag).rejection.is_none() {
@@ -191,6 +198,7 @@ impl<'t, 'c> Ranking<'t, 'c> {
             Some(highest) => NoChoice::AbovePolicy {
                 current: running.tag.clone(),
                 highest: highest.tag.clone(),
+                rank: self.rank,
             },
         })
     }
@@ -214,18 +222,19 @@ impl<'t, 'c> Ranking<'t, 'c> {
     fn accepted(&self, judged: &Judged<'_>, outcome: &Outcome) -> (Verdict, Reason) {
         match outcome {
             Outcome::Selected(tag) if tag == judged.tag => {
-                return (Verdict::Selected, Reason::Highest);
+                return (Verdict::Selected, Reason::Highest(self.rank));
             }
             Outcome::UpToDate(tag) if tag == judged.tag => {
-                return (Verdict::Selected, Reason::Current);
+                return (Verdict::Selected, Reason::Current(self.rank));
             }
             _ => {}
         }
         let is_current = self
             .running
+            .as_ref()
             .is_some_and(|running| running.tag == judged.tag);
         let reason = match (self.against_current(judged), outcome) {
-            (Ordering::Less, _) => Reason::LowerThanCurrent,
+            (Ordering::Less, _) => Reason::LowerThanCurrent(self.rank),
             (Ordering::Equal, _) if !is_current => Reason::SameAsCurrent,
             (_, Outcome::Selected(_)) => Reason::Outranked,
             (_, Outcome::Nothing(NoChoice::Unreadable { tag, .. })) if tag == judged.tag => {
@@ -262,12 +271,4 @@ fn fact(manifests: Manifests<'_>, tag: &Tag) -> Fact {
         Some(ManifestFact::Unreadable(reason)) => unreadable(reason),
         Some(ManifestFact::Missing) => return Fact::Missing,
     })
-}
-
-/// Tags without a place come last.
-fn compare_places(a: Option<&Version<'_>>, b: Option<&Version<'_>>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => a.precedence(b),
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    }
 }

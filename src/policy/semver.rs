@@ -1,5 +1,5 @@
 //! The order of semantic versions: a version is acceptable when it is in the range, is no pre-release
-//! that the policy leaves out, and is of the wanted variant and number of parts.
+//! that the policy leaves out, and is of the wanted variant, number of parts and level.
 //!
 //! Invariant: what is wanted is fixed before the first tag is judged, so that every tag of a
 //! selection is judged alike.
@@ -8,47 +8,26 @@
 
 use std::sync::Arc;
 
-use super::variant;
+use super::level::Level;
+use super::variant::Wanted;
 use super::version::Version;
-use super::{Parts, Policy, Prereleases, Range, Reason, Variant};
+use super::{Parts, Policy, Prereleases, Range, Reason};
 
-/// The order, with what it wants of a version.
+/// The words for the numbers of a version.
+const NAMES: [&str; 3] = ["major version", "minor version", "patch version"];
+
+/// What the policy wants of a version.
 pub(super) struct Semver<'p> {
     range: &'p Range,
     prereleases: Prereleases,
     variant: Option<Wanted>,
     parts: Option<u8>,
-}
-
-/// A variant, as words to compare and as a name to print.
-struct Wanted {
-    words: Vec<Box<str>>,
-    name: Arc<str>,
-}
-
-impl Wanted {
-    fn new(suffix: &str) -> Self {
-        Self {
-            words: variant::words(suffix).map(Box::from).collect(),
-            name: variant::name(suffix).into(),
-        }
-    }
+    level: Option<(Level, [u64; 3])>,
 }
 
 impl<'p> Semver<'p> {
     /// `current` is the version that runs now, if there is one.
     pub(super) fn new(policy: &'p Policy, range: &'p Range, current: Option<&Version<'_>>) -> Self {
-        let has_group = policy
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| pattern.has_version_group());
-        let variant = match &policy.variant {
-            // The group says what is version, so nothing outside it is left to chance.
-            _ if has_group => None,
-            Variant::Any => None,
-            Variant::Named(name) => Some(Wanted::new(name)),
-            Variant::Keep => current.map(|version| Wanted::new(version.prerelease)),
-        };
         let parts = match policy.loose {
             Parts::Three => None,
             Parts::Loose => current.map(|version| version.parts),
@@ -56,8 +35,9 @@ impl<'p> Semver<'p> {
         Self {
             range,
             prereleases: policy.prereleases,
-            variant,
+            variant: Wanted::of(policy, current.map(|version| &*version.prerelease)),
             parts,
+            level: policy.level.zip(current.map(|version| version.numbers)),
         }
     }
 
@@ -69,16 +49,14 @@ impl<'p> Semver<'p> {
                 wanted,
             });
         }
-        let other_variant = self.variant.as_ref().filter(|wanted| {
-            !variant::words(version.prerelease).eq(wanted.words.iter().map(AsRef::as_ref))
-        });
-        if let Some(wanted) = other_variant {
-            return Some(Reason::OtherVariant {
-                found: variant::name(version.prerelease).into(),
-                wanted: Arc::clone(&wanted.name),
-            });
-        }
-        self.outside(version)
+        let variant = self.variant.as_ref();
+        variant
+            .and_then(|wanted| wanted.rejection(&version.prerelease))
+            .or_else(|| self.outside(version))
+            .or_else(|| {
+                let (level, current) = self.level.as_ref()?;
+                level.rejection(current, &version.numbers, &NAMES)
+            })
     }
 
     fn outside(&self, version: &Version<'_>) -> Option<Reason> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 mod laws;
+mod orders;
 mod reasons;
 
 /// A policy over `range` with everything else by default.

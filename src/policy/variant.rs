@@ -6,7 +6,10 @@
 //!
 //! Whether the variant matters is the policy's to say.
 
+use std::sync::Arc;
+
 use super::version::is_number;
+use super::{Policy, Reason, Variant};
 
 /// Words that mark a pre-release, alone or followed by a number.
 const PRERELEASE_WORDS: [&str; 10] = [
@@ -16,6 +19,42 @@ const PRERELEASE_WORDS: [&str; 10] = [
 /// Lengths of an abbreviated to a full commit hash, in hex digits: Git abbreviates to seven and has
 /// forty, or sixty-four with SHA-256.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
+
+/// The variant that a policy wants, as words to compare and as a name to print.
+pub(super) struct Wanted {
+    words: Vec<Box<str>>,
+    name: Arc<str>,
+}
+
+impl Wanted {
+    /// What `policy` wants where a version with the suffix `current` runs; `None` for anything.
+    pub(super) fn of(policy: &Policy, current: Option<&str>) -> Option<Self> {
+        let pattern = policy.pattern.as_ref();
+        match &policy.variant {
+            // What the pattern takes out is the version, so nothing outside it is left to chance.
+            _ if pattern.is_some_and(|pattern| pattern.takes_out()) => None,
+            Variant::Any => None,
+            Variant::Named(name) => Some(Self::new(name)),
+            Variant::Keep => current.map(Self::new),
+        }
+    }
+
+    fn new(suffix: &str) -> Self {
+        Self {
+            words: words(suffix).map(Box::from).collect(),
+            name: name(suffix).into(),
+        }
+    }
+
+    /// Why a version with this suffix is of another variant, if it is.
+    pub(super) fn rejection(&self, suffix: &str) -> Option<Reason> {
+        let same = words(suffix).eq(self.words.iter().map(AsRef::as_ref));
+        (!same).then(|| Reason::OtherVariant {
+            found: name(suffix).into(),
+            wanted: Arc::clone(&self.name),
+        })
+    }
+}
 
 /// The words of the variant in `suffix`, the text after a version's first `-`.
 pub(super) fn words(suffix: &str) -> impl Iterator<Item = &str> {
@@ -40,7 +79,7 @@ fn is_revision(word: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && is_number(number))
 }
 
-fn is_prerelease(word: &str) -> bool {
+pub(super) fn is_prerelease(word: &str) -> bool {
     let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     PRERELEASE_WORDS
         .iter()
@@ -49,7 +88,7 @@ fn is_prerelease(word: &str) -> bool {
 
 /// A hash has both digits and letters, or else a word such as `facades` would be one; `git describe`
 /// writes a `g` before it.
-fn is_hash(word: &str) -> bool {
+pub(super) fn is_hash(word: &str) -> bool {
     let hex = word.strip_prefix('g').unwrap_or(word);
     HASH_DIGITS.contains(&hex.len())
         && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -8,9 +8,11 @@
 //!
 //! Ranges are not known here.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Parts;
+use super::numerical::compare_whole;
 
 /// Why a text is not a version; completes the sentence "the tag …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,13 +31,14 @@ pub enum VersionError {
     LeadingZero,
 }
 
-/// A version, borrowing its pre-release from the tag.
-#[derive(Debug, Clone, Copy)]
+/// A version, mostly borrowing its pre-release from the tag. Two are equal when neither has
+/// precedence.
+#[derive(Debug, Clone)]
 pub(super) struct Version<'a> {
     /// Major, minor and patch.
     pub(super) numbers: [u64; 3],
     /// Dot-separated identifiers; empty for a release.
-    pub(super) prerelease: &'a str,
+    pub(super) prerelease: Cow<'a, str>,
     /// How many numbers were written.
     pub(super) parts: u8,
 }
@@ -73,9 +76,18 @@ impl<'a> Version<'a> {
         };
         Ok(Self {
             numbers,
-            prerelease,
+            prerelease: prerelease.into(),
             parts,
         })
+    }
+
+    /// The same version, resting on nothing.
+    pub(super) fn into_owned(self) -> Version<'static> {
+        Version {
+            numbers: self.numbers,
+            prerelease: self.prerelease.into_owned().into(),
+            parts: self.parts,
+        }
     }
 
     /// Reads a version of as many parts as `parts` asks for.
@@ -99,9 +111,29 @@ impl<'a> Version<'a> {
     pub(super) fn precedence(&self, other: &Version<'_>) -> Ordering {
         self.numbers
             .cmp(&other.numbers)
-            .then_with(|| compare_prereleases(self.prerelease, other.prerelease))
+            .then_with(|| compare_prereleases(&self.prerelease, &other.prerelease))
     }
 }
+
+impl Ord for Version<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.precedence(other)
+    }
+}
+
+impl PartialOrd for Version<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Version<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.precedence(other).is_eq()
+    }
+}
+
+impl Eq for Version<'_> {}
 
 fn take_number(text: &str) -> Result<(u64, &str), VersionError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -160,8 +192,7 @@ fn compare_prereleases(left: &str, right: &str) -> Ordering {
 
 fn compare_identifiers(left: &str, right: &str) -> Ordering {
     match (is_number(left), is_number(right)) {
-        // Without leading zeros the longer number is the larger one.
-        (true, true) => left.len().cmp(&right.len()).then_with(|| left.cmp(right)),
+        (true, true) => compare_whole(left, right),
         (true, false) => Ordering::Less,
         (false, true) => Ordering::Greater,
         (false, false) => left.cmp(right),

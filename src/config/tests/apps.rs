@@ -7,7 +7,9 @@ use crate::policy::{Order, Parts, Policy, Prereleases, Unordered, Variant};
 const MINIMAL: &str = "version: 1\napp: shop\nimage: ghcr.io/acme/shop\n";
 
 fn range(policy: &Policy) -> &str {
-    let Order::Semver(range) = &policy.order;
+    let Order::Semver(range) = &policy.order else {
+        panic!("{}", policy.order);
+    };
     range.as_str()
 }
 
@@ -67,7 +69,7 @@ stages:
     let shop = &apps.apps[0];
     let policy = &shop.policy;
     assert_eq!(range(policy), "^1");
-    assert!(policy.pattern.as_ref().unwrap().has_version_group());
+    assert!(policy.pattern.as_ref().unwrap().takes_out());
     assert_eq!(policy.prereleases, Prereleases::Allow);
     assert_eq!(policy.loose, Parts::Loose);
     assert_eq!(policy.variant, Variant::Named("alpine".to_owned()));

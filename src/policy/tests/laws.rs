@@ -6,13 +6,15 @@ use super::*;
 
 fn some_tag() -> impl Strategy<Value = Tag> {
     let version = "v?0?[0-3](\\.[0-3]){1,2}(-(0|rc\\.[0-2]|alpine|slim|rc1-slim))?";
+    let date = "v?202[3-4]\\.0?[1-3](\\.[0-9]{1,2})?(-(rc1|r9|r10|alpine|1|0abc123))?";
+    let number = "0{0,2}(9{16,29}[0-9]|[0-9]{1,2})(\\.[0-9]{1,2})?";
     let other = "latest|main|sha256-[0-9a-f]{64}|[a-z0-9_][a-z0-9._-]{0,8}";
-    prop_oneof![4 => version.boxed(), 1 => other.boxed()]
+    prop_oneof![4 => version.boxed(), 3 => date.boxed(), 3 => number.boxed(), 1 => other.boxed()]
         .prop_filter_map("not a tag", |text| text.parse().ok())
 }
 
-fn some_policy() -> impl Strategy<Value = Policy> {
-    let range = prop::sample::select(vec![
+fn some_order() -> impl Strategy<Value = Order> {
+    let ranges = [
         "*",
         "*-0",
         "^1",
@@ -22,13 +24,37 @@ fn some_policy() -> impl Strategy<Value = Policy> {
         "!=1.2.3",
         "^1 || ^3-0",
         "1 - 2",
-    ]);
+    ];
+    let mut orders: Vec<Order> = ranges
+        .iter()
+        .map(|range| Order::Semver(range.parse().unwrap()))
+        .collect();
+    for format in ["YYYY.MM.MICRO", "YYYY.MM[.MICRO]", "YYYY.0M"] {
+        orders.push(Order::Calver(format.parse().unwrap()));
+        orders.push(Order::Calver(format.parse().unwrap()));
+    }
+    for end in [End::Highest, End::Lowest] {
+        orders.extend(vec![Order::Numerical(end); 3]);
+        orders.extend(vec![Order::Alphabetical(end); 2]);
+    }
+    prop::sample::select(orders)
+}
+
+fn some_policy() -> impl Strategy<Value = Policy> {
     let pattern = prop::sample::select(vec![
-        None,
-        Some("^v"),
-        Some("^v?(?<version>.+)$"),
-        Some("^(?<version>[0-9.]+)"),
-    ]);
+        (None, None),
+        (Some("^v"), None),
+        (Some("^v?(?<version>.+)$"), None),
+        (Some("^(?<version>[0-9.]+)"), None),
+        (Some("^v?(?<a>[0-9]+)(?<b>.*)$"), Some("${a}$b")),
+    ])
+    .prop_map(|(text, key): (Option<&str>, Option<&str>)| {
+        let pattern: Option<Pattern> = text.map(|text| text.parse().unwrap());
+        match key {
+            Some(key) => pattern.map(|pattern| pattern.with_key(key).unwrap()),
+            None => pattern,
+        }
+    });
     let prereleases = prop::sample::select(vec![
         Prereleases::FromRange,
         Prereleases::Allow,
@@ -41,24 +67,27 @@ fn some_policy() -> impl Strategy<Value = Policy> {
     ]);
     let ignore = prop::sample::select(vec![vec![], vec!["1.*", "*-slim"]]);
     let loose = prop::sample::select(vec![Parts::Three, Parts::Loose]);
+    let level = prop::sample::select(vec![None, Some(Level::Minor), Some(Level::Patch)]);
     let unordered = prop::sample::select(vec![Unordered::Hold, Unordered::Replace]);
+    let filters = (pattern, ignore);
     (
-        range,
-        pattern,
+        some_order(),
+        filters,
         prereleases,
         variant,
-        ignore,
         loose,
+        level,
         unordered,
     )
         .prop_map(
-            |(range, pattern, prereleases, variant, ignore, loose, unordered)| Policy {
-                order: Order::Semver(range.parse().unwrap()),
-                pattern: pattern.map(|text| text.parse().unwrap()),
+            |(order, (pattern, ignore), prereleases, variant, loose, level, unordered)| Policy {
+                order,
+                pattern,
                 ignore: Ignore::new(&ignore).unwrap(),
                 prereleases,
                 variant,
                 loose,
+                level,
                 unordered,
             },
         )
@@ -74,6 +103,34 @@ fn run(policy: &Policy, tags: &[Tag], current: Option<&Tag>) -> Selection {
 }
 
 proptest! {
+    #[test]
+    fn the_order_is_total(
+        policy in some_policy(), a in some_tag(), b in some_tag(), c in some_tag(),
+    ) {
+        let placed = |tag: &Tag| compare(&policy, tag, tag).is_some();
+        let of = |x: &Tag, y: &Tag| compare(&policy, x, y);
+        prop_assert_eq!(of(&a, &b).is_some(), placed(&a) && placed(&b));
+        prop_assert_eq!(of(&a, &b), of(&b, &a).map(Ordering::reverse));
+        if placed(&a) {
+            prop_assert_eq!(of(&a, &a), Some(Ordering::Equal));
+        }
+        if let (Some(ab), Some(bc)) = (of(&a, &b), of(&b, &c)) {
+            if ab.is_le() && bc.is_le() {
+                prop_assert!(of(&a, &c).is_some_and(Ordering::is_le));
+            }
+            if ab.is_eq() {
+                prop_assert_eq!(of(&a, &c), Some(bc));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_compare_as_numbers(a in 0..u128::MAX, b in 0..u128::MAX, zeros in 0..3usize) {
+        let policy = Policy { order: Order::Numerical(End::Highest), ..Policy::default() };
+        let padded = format!("{}{a}", "0".repeat(zeros));
+        prop_assert_eq!(compare(&policy, &tag(&padded), &tag(&b.to_string())), Some(a.cmp(&b)));
+    }
+
     #[test]
     fn the_choice_is_a_listed_tag_above_the_current_one(
         policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),

@@ -1,0 +1,224 @@
+//! Why a tag has its verdict, in words that a developer understands.
+//!
+//! Invariant: a [`Reason`] tells what would have to change for a rejected tag to pass. Reasons are
+//! structured and share their texts, because a selection may hold hundreds of thousands.
+//!
+//! Words only; nothing is decided here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Level;
+use super::version::VersionError;
+
+/// The words for better and worse in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// The highest is the best.
+    Up,
+    /// The lowest is the best.
+    Down,
+}
+
+impl Rank {
+    /// The word for the best: "highest".
+    pub fn best(self) -> &'static str {
+        match self {
+            Self::Up => "highest",
+            Self::Down => "lowest",
+        }
+    }
+
+    /// The word for better: "higher".
+    pub fn better(self) -> &'static str {
+        match self {
+            Self::Up => "higher",
+            Self::Down => "lower",
+        }
+    }
+
+    /// The word for worse: "lower".
+    pub fn worse(self) -> &'static str {
+        match self {
+            Self::Up => "lower",
+            Self::Down => "higher",
+        }
+    }
+}
+
+/// Why a tag has its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Selected: the highest of the acceptable tags.
+    Highest(Rank),
+    /// Selected: it runs now and nothing acceptable is higher.
+    Current(Rank),
+    /// Acceptable, and nothing was chosen.
+    Passes,
+    /// Acceptable, but another one was chosen.
+    Outranked,
+    /// Acceptable, but lower than what runs now.
+    LowerThanCurrent(Rank),
+    /// Acceptable, but the same version as what runs now.
+    SameAsCurrent,
+    /// Acceptable and higher than what runs now, but its manifest can't be read.
+    Unreadable,
+    /// A signature, attestation or SBOM of another tag.
+    Signature,
+    /// `ignore` names it.
+    Ignored {
+        /// The glob that does.
+        glob: Arc<str>,
+    },
+    /// `match` does not match it.
+    NoMatch {
+        /// The pattern.
+        pattern: Arc<str>,
+    },
+    /// `match` matches it, but a group that is compared has no part in that.
+    NoGroup {
+        /// The pattern.
+        pattern: Arc<str>,
+        /// The group.
+        group: Arc<str>,
+    },
+    /// It, or its `version` group, is not a version.
+    NotAVersion(VersionError),
+    /// It, or what is compared of it, has not the form of the calendar versions.
+    OtherFormat {
+        /// The format.
+        format: Arc<str>,
+    },
+    /// It, or what is compared of it, is not a number.
+    NotANumber,
+    /// It has another number of parts than the current tag.
+    OtherParts {
+        /// How many it has.
+        found: u8,
+        /// How many the current tag has.
+        wanted: u8,
+    },
+    /// It is of another variant.
+    OtherVariant {
+        /// Its variant; empty for none.
+        found: Box<str>,
+        /// The one wanted; empty for none.
+        wanted: Arc<str>,
+    },
+    /// It is outside the range.
+    OutOfRange {
+        /// The range as written.
+        range: Arc<str>,
+    },
+    /// It is a pre-release, and the range, which it fits otherwise, does not admit them.
+    Prerelease {
+        /// The range written so that it would, if there is such a spelling.
+        admitting: Option<Arc<str>>,
+    },
+    /// It is a pre-release, and the policy denies them.
+    PrereleaseDenied,
+    /// It is a pre-release of a calendar version, and the policy does not admit them.
+    PrereleaseOfDate,
+    /// It changes more of the version than `level` allows.
+    TooFar {
+        /// What changes.
+        part: &'static str,
+        /// The level of the policy.
+        level: Level,
+        /// The level that would allow it.
+        needed: Level,
+    },
+    /// The registry lists it, but twice did not find its manifest.
+    ManifestMissing,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Highest(rank) => write!(f, "is the {} acceptable tag", rank.best()),
+            Self::Current(rank) => {
+                write!(f, "runs now, and nothing acceptable is {}", rank.better())
+            }
+            Self::Passes => f.write_str("passes the policy"),
+            Self::Outranked => f.write_str("passes the policy, but another tag was chosen"),
+            Self::LowerThanCurrent(rank) => write!(
+                f,
+                "passes the policy, but is {} than what runs now; going back needs a decision",
+                rank.worse()
+            ),
+            Self::SameAsCurrent => {
+                f.write_str("passes the policy, but is the same version as what runs now")
+            }
+            Self::Unreadable => {
+                f.write_str("passes the policy, but its manifest can't be read at the moment")
+            }
+            Self::Signature => {
+                f.write_str("is the signature or attestation of an image, never an image to run")
+            }
+            Self::Ignored { glob } => write!(f, "is ignored by `{glob}`; change `ignore`"),
+            Self::NoMatch { pattern } => write!(f, "does not match `{pattern}`; change `match`"),
+            Self::NoGroup { pattern, group } => write!(
+                f,
+                "matches `{pattern}`, but its `{group}` group takes no part in it; change `match`"
+            ),
+            Self::NotAVersion(error) => error.fmt(f),
+            Self::OtherFormat { format } => write!(
+                f,
+                "is not a calendar version of the form `{format}`; change `calver`, or take it out \
+                 with a `version` group in `match`"
+            ),
+            Self::NotANumber => f.write_str(
+                "is not a number; take the number out with a `version` group in `match`",
+            ),
+            Self::OtherParts { found, wanted } => write!(
+                f,
+                "has {found} version part{} where the current tag has {wanted}",
+                if *found == 1 { "" } else { "s" }
+            ),
+            Self::OtherVariant { found, wanted } => other_variant(f, found, wanted),
+            Self::OutOfRange { range } => write!(f, "is outside the range `{range}`"),
+            Self::Prerelease { admitting } => {
+                f.write_str(
+                    "is a pre-release (anything after `-` makes one); add `prereleases: true`",
+                )?;
+                match admitting {
+                    Some(range) => write!(f, " or write the range as `{range}`"),
+                    None => Ok(()),
+                }
+            }
+            Self::PrereleaseDenied => f.write_str(
+                "is a pre-release (anything after `-` makes one); remove `prereleases: false`",
+            ),
+            Self::PrereleaseOfDate => f.write_str("is a pre-release; add `prereleases: true`"),
+            Self::TooFar {
+                part,
+                level,
+                needed,
+            } => write!(
+                f,
+                "has another {part} than the current tag, and `level: {}` keeps it; set `level: {}` to \
+                 take it",
+                level.as_str(),
+                needed.as_str()
+            ),
+            Self::ManifestMissing => {
+                f.write_str("is listed, but the registry does not have its manifest")
+            }
+        }
+    }
+}
+
+fn other_variant(f: &mut fmt::Formatter<'_>, found: &str, wanted: &str) -> fmt::Result {
+    match found {
+        "" => f.write_str("has no variant")?,
+        _ => write!(f, "is of the variant `{found}`")?,
+    }
+    match wanted {
+        "" => f.write_str(", and one without is wanted")?,
+        _ => write!(f, ", and `{wanted}` is wanted")?,
+    }
+    match found {
+        "" => f.write_str("; set `variant: any` to take it"),
+        _ => write!(f, "; set `variant: {found}` or `variant: any` to take it"),
+    }
+}
