@@ -11,7 +11,7 @@ use crate::manifest::TargetPath;
 use crate::manifest::{
     self, Change, Dialect, DigestRule, Field, FileIndex, Format, Part, Site, Target,
 };
-use crate::policy::{self, Current, Manifests, Order, Outcome, Policy, Verdict, select};
+use crate::policy::{self, Current, Evidence, Order, Outcome, Policy, Verdict, select};
 use crate::registry::{challenge as challenges, link as links};
 
 /// A text that is a reference prints as it was written and parses again to the same, and so does the
@@ -58,9 +58,13 @@ pub fn range(data: &[u8]) {
     let mut tags: Vec<Tag> = tags.lines().filter_map(|tag| tag.parse().ok()).collect();
     tags.sort();
     tags.dedup();
-    let forwards = select(&policy, &tags, Current::Nothing, Manifests::NotConsulted);
+    let choose = |tags: &[Tag]| {
+        let evidence = Evidence::new(tags, Current::Nothing, jiff::Timestamp::UNIX_EPOCH);
+        select(&policy, &evidence)
+    };
+    let forwards = choose(&tags);
     tags.reverse();
-    let backwards = select(&policy, &tags, Current::Nothing, Manifests::NotConsulted);
+    let backwards = choose(&tags);
     assert_eq!(forwards, backwards);
     assert_eq!(forwards.verdicts.len(), tags.len());
     let chosen = forwards

@@ -7,23 +7,30 @@
 //! Reading order: this file (what a policy is), `select` (the choice), `judge` (one tag against the
 //! policy), `pattern` and `filter` (`match` and `ignore`), `key` (the place of a tag in an order), then
 //! the orders, a file each: `semver` (with `version`, `range`), `calver`, `numerical`; what several of
-//! them share is in `variant` and `level`. `verdict` and `reason` are what comes out.
+//! them share is in `variant` and `level`. `newest` and `digest` need more than the tags, and so do the
+//! `conditions`; what may be known is in `evidence`. `verdict` and `reason` are what comes out.
 //!
 //! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
-use crate::image::{Digest, Tag};
+use crate::image::Tag;
 
 mod calver;
+mod conditions;
+mod digest;
+mod evidence;
 mod filter;
 mod judge;
 mod key;
 mod level;
+mod newest;
 mod numerical;
 mod pattern;
+mod platform;
 mod range;
+mod ranking;
 mod reason;
 mod select;
 mod semver;
@@ -36,12 +43,18 @@ mod version;
 mod tests;
 
 pub use calver::{Format, FormatError};
+pub use conditions::{Conditions, OnMissingTime};
+pub use evidence::{
+    Current, Datum, Evidence, Found, ManifestFact, Manifests, Needs, Recorded, Time, TimeSource,
+    Times, Want,
+};
 pub use filter::{Ignore, IgnoreError};
 pub use level::Level;
 pub use pattern::{KeyError, Pattern, PatternError};
+pub use platform::{Platform, PlatformError, Platforms};
 pub use range::{Range, RangeError, RangeLint, RangeProblem};
 pub use reason::{Rank, Reason};
-pub use select::{compare, highest, select};
+pub use select::{compare, highest, is_orderable, select};
 pub use setting::Setting;
 pub use verdict::{
     CurrentListed, Disorder, NoChoice, Outcome, Selection, TagVerdict, Unorderable, Verdict,
@@ -65,6 +78,8 @@ pub struct Policy {
     pub loose: Parts,
     /// How far a change may go; anywhere if nothing is said.
     pub level: Option<Level>,
+    /// What a candidate must meet besides.
+    pub conditions: Conditions,
     /// What to do about a current tag that has no place in the order.
     pub unordered: Unordered,
 }
@@ -80,6 +95,20 @@ pub enum Order {
     Numerical(End),
     /// By the bytes of the text.
     Alphabetical(End),
+    /// By time.
+    Newest(TimeOf),
+    /// None: one tag is followed by its digest.
+    Digest(Tag),
+}
+
+/// Which time of a tag counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeOf {
+    /// When it was pushed, by the registry's own record.
+    #[default]
+    Pushed,
+    /// When its image was built, by its annotations or its configuration.
+    Created,
 }
 
 /// Which end of an order is wanted. The other end is lower in that order, so that a move towards it
@@ -108,9 +137,12 @@ impl Order {
     pub fn rank(&self) -> Rank {
         match self {
             Self::Numerical(End::Lowest) | Self::Alphabetical(End::Lowest) => Rank::Down,
-            Self::Semver(_) | Self::Calver(_) | Self::Numerical(_) | Self::Alphabetical(_) => {
-                Rank::Up
-            }
+            Self::Newest(_) => Rank::Later,
+            Self::Semver(_)
+            | Self::Calver(_)
+            | Self::Numerical(_)
+            | Self::Alphabetical(_)
+            | Self::Digest(_) => Rank::Up,
         }
     }
 
@@ -120,6 +152,8 @@ impl Order {
             Self::Semver(_) | Self::Calver(_) => "a version",
             Self::Numerical(_) => "a number",
             Self::Alphabetical(_) => "a tag that matches",
+            Self::Newest(_) => "a tag whose time is known",
+            Self::Digest(_) => "the tag that is followed",
         }
     }
 }
@@ -131,6 +165,8 @@ impl fmt::Display for Order {
             Self::Calver(format) => write!(f, "calver \"{format}\""),
             Self::Numerical(end) => write!(f, "numerical {}", end.as_str()),
             Self::Alphabetical(end) => write!(f, "alphabetical {}", end.as_str()),
+            Self::Newest(which) => write!(f, "newest {}", which.as_str()),
+            Self::Digest(tag) => write!(f, "digest {tag}"),
         }
     }
 }
@@ -185,38 +221,18 @@ pub enum Unordered {
     Replace,
 }
 
-/// What the stage runs now.
+/// What is written of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Write {
+    /// The tag, and the digest too where one is written already.
+    #[default]
+    Tag,
+    /// The tag and the digest.
+    TagAndDigest,
+    /// The digest alone, of a tag that is followed.
+    Digest,
+}
+
+/// A span of time that a tag must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Current<'a> {
-    /// Nothing yet: the choice is free.
-    Nothing,
-    /// This tag.
-    Tag(&'a Tag),
-    /// A digest whose tag nobody recorded.
-    DigestOnly,
-    /// A text that is no tag.
-    Unparsable(&'a str),
-}
-
-/// What is known of one tag's manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ManifestFact {
-    /// It is there.
-    Found(Digest),
-    /// The registry listed the tag and then did not find it. Registries lag: it is asked again
-    /// before the tag is given up.
-    MissingOnce,
-    /// It was not found twice, an interval apart.
-    Missing,
-    /// It could not be read, with the reason.
-    Unreadable(String),
-}
-
-/// What is known of the manifests.
-#[derive(Debug, Clone, Copy)]
-pub enum Manifests<'a> {
-    /// There is no registry to ask: every listed tag counts as readable.
-    NotConsulted,
-    /// These facts; a tag without one has not been asked for.
-    Known(&'a BTreeMap<Tag, ManifestFact>),
-}
+pub struct Span(pub Duration);

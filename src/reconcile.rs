@@ -35,7 +35,6 @@ use crate::clock::Clock;
 use crate::config::{App, PushMode, Repository};
 use crate::git::{self, CommitId, Mirror};
 use crate::image::Tag;
-use crate::policy::ManifestFact;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::plan::{Facts, Feed, Plan};
@@ -439,12 +438,13 @@ impl Reconciler {
         let mut facts = Facts::default();
         self.observer.resolve(&needs, &mut facts).await;
         let found = facts.manifests.remove(&feed).unwrap_or_default();
-        let Some(wanted @ ManifestFact::Found(_)) = found.get(tag) else {
+        let digest = |tag: &Tag| Some(&found.get(tag)?.found()?.digest);
+        let Some(wanted) = digest(tag) else {
             return Vec::new();
         };
         candidates
             .into_iter()
-            .filter(|candidate| found.get(candidate) == Some(wanted))
+            .filter(|candidate| digest(candidate) == Some(wanted))
             .collect()
     }
 

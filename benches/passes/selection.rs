@@ -1,7 +1,8 @@
 //! The choice among very many tags.
 
+use jiff::Timestamp;
 use tagwright::image::Tag;
-use tagwright::policy::{self, Current, Ignore, Manifests, Outcome, Policy};
+use tagwright::policy::{self, Current, Evidence, Ignore, Outcome, Policy};
 
 use crate::measure::{Row, Samples, timed};
 
@@ -34,9 +35,8 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     .map(|(what, policy)| {
         let current: Tag = "1.0.0".parse()?;
         let times = Samples::take(RUNS, |_| {
-            let current = Current::Tag(&current);
-            let (selection, time) =
-                timed(|| policy::select(&policy, &tags, current, Manifests::NotConsulted));
+            let evidence = Evidence::new(&tags, Current::Tag(&current), Timestamp::UNIX_EPOCH);
+            let (selection, time) = timed(|| policy::select(&policy, &evidence));
             let chosen = matches!(selection.outcome, Outcome::Selected(_));
             anyhow::ensure!(chosen, "{:?}", selection.outcome);
             Ok(time)

@@ -190,7 +190,7 @@ fn stage(observation: &Observation, plan: &StagePlan, same_digest: Vec<Tag>) -> 
         .map(|verdict| TagRow {
             tag: verdict.tag.to_string(),
             verdict: verdict.verdict,
-            reason: verdict.reason.to_string(),
+            reason: verdict.words(),
         })
         .collect();
     StageExplanation {

@@ -8,10 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
+use crate::clock::Clock;
 use crate::image::Tag;
 use crate::policy::{
-    self, Current, Ignore, Manifests, Order, Outcome, Parts, Pattern, Policy, Prereleases, Range,
-    Selection, Unordered, Variant, Verdict,
+    self, Conditions, Current, Evidence, Ignore, Order, Outcome, Parts, Pattern, Policy,
+    Prereleases, Range, Selection, Unordered, Variant, Verdict,
 };
 
 /// Most bytes of tags read from stdin; the largest repositories known have some 200,000 tags.
@@ -88,7 +89,8 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
         Some((_, Ok(tag))) => Current::Tag(tag),
         Some((text, Err(_))) => Current::Unparsable(text),
     };
-    let selection = policy::select(&policy, &tags, current, Manifests::NotConsulted);
+    let now = Clock::system().now();
+    let selection = policy::select(&policy, &Evidence::new(&tags, current, now));
     let report = report(&selection, &strangers);
     if output.is_json() {
         output.json(&report);
@@ -129,6 +131,7 @@ fn policy_of(arguments: &Select) -> anyhow::Result<Policy> {
             Parts::Three
         },
         level: None,
+        conditions: Conditions::default(),
         unordered: if arguments.unordered.is_some() {
             Unordered::Replace
         } else {
@@ -173,7 +176,7 @@ fn report(selection: &Selection, strangers: &[String]) -> Report {
     let judged = selection.verdicts.iter().map(|verdict| Row {
         tag: verdict.tag.to_string(),
         verdict: verdict.verdict,
-        reason: verdict.reason.to_string(),
+        reason: verdict.words(),
     });
     let strange = strangers.iter().map(|line| Row {
         tag: line.clone(),

@@ -15,7 +15,9 @@ use super::report::{Mistake, Report, Spot};
 use super::service::PoliciesEntry;
 use super::target::{self, Target};
 use crate::image::Image;
-use crate::policy::{Ignore, IgnoreError, Order, Parts, Policy, Prereleases, Unordered};
+use crate::policy::{
+    Conditions, Ignore, IgnoreError, Order, Parts, Policy, Prereleases, Unordered,
+};
 
 /// An image, its policy and its stages.
 #[derive(Debug, Clone)]
@@ -160,6 +162,7 @@ fn policy(raw: Option<RawTags>, unordered: Unordered, report: &mut Report<'_>) -
             Some(false) | None => Parts::Three,
         },
         level: None,
+        conditions: Conditions::default(),
         unordered,
     })
 }

@@ -9,23 +9,25 @@ use super::filter::is_signature;
 use super::key::Key;
 use super::pattern::{Matched, Pattern, Scratch};
 use super::semver::Semver;
-use super::{Order, Policy, Reason};
+use super::{Order, Policy, Reason, Recorded};
 use crate::image::Tag;
 
 /// Finds the places of tags in the order of one policy.
 pub(super) struct Places<'p> {
     policy: &'p Policy,
+    recorded: Recorded<'p>,
     /// `match`, if it takes what is compared out of the tag.
     taker: Option<&'p Pattern>,
     scratch: Scratch,
 }
 
 impl<'p> Places<'p> {
-    pub(super) fn new(policy: &'p Policy) -> Self {
+    pub(super) fn new(policy: &'p Policy, recorded: Recorded<'p>) -> Self {
         let pattern = policy.pattern.as_ref();
-        let taker = pattern.filter(|pattern| pattern.takes_out());
+        let taker = pattern.filter(|pattern| takes_out(policy, pattern));
         Self {
             policy,
+            recorded,
             taker,
             scratch: Pattern::scratch(taker),
         }
@@ -33,6 +35,14 @@ impl<'p> Places<'p> {
 
     /// The place of `tag`, or why it has none.
     pub(super) fn of<'t>(&mut self, tag: &'t Tag) -> Result<Key<'t>, Reason> {
+        match &self.policy.order {
+            Order::Newest(which) => {
+                return which.of(tag, &self.recorded).map(|time| Key::Time(time.at));
+            }
+            Order::Digest(followed) if followed == tag => return Ok(Key::Followed),
+            Order::Digest(followed) => return Err(Reason::NotFollowed(followed.clone())),
+            _ => {}
+        }
         let text = match self.taker {
             None => tag.as_str().into(),
             Some(pattern) => match pattern.apply(tag.as_str(), &mut self.scratch) {
@@ -48,6 +58,12 @@ impl<'p> Places<'p> {
         };
         Key::of(&self.policy.order, self.policy.loose, text)
     }
+}
+
+/// Whether what is compared is taken out of the tag; by time and by digest no text is compared.
+fn takes_out(policy: &Policy, pattern: &Pattern) -> bool {
+    let compares_text = !matches!(policy.order, Order::Newest(_) | Order::Digest(_));
+    compares_text && pattern.takes_out()
 }
 
 fn no_match(pattern: &Pattern) -> Reason {
@@ -81,7 +97,7 @@ impl<'p> Wanted<'p> {
                 Self::Calver(Calver::new(policy, format, Some(current)))
             }
             (Order::Calver(format), _) => Self::Calver(Calver::new(policy, format, None)),
-            (Order::Numerical(_) | Order::Alphabetical(_), _) => Self::Anything,
+            _ => Self::Anything,
         }
     }
 
@@ -104,12 +120,16 @@ pub(super) struct Judge<'p> {
 
 impl<'p> Judge<'p> {
     /// `current` is the place of what runs now, if it has one.
-    pub(super) fn new(policy: &'p Policy, current: Option<&Key<'_>>) -> Self {
+    pub(super) fn new(
+        policy: &'p Policy,
+        recorded: Recorded<'p>,
+        current: Option<&Key<'_>>,
+    ) -> Self {
         let pattern = policy.pattern.as_ref();
         Self {
-            places: Places::new(policy),
+            places: Places::new(policy, recorded),
             wanted: Wanted::new(policy, current),
-            plain: pattern.filter(|pattern| !pattern.takes_out()),
+            plain: pattern.filter(|pattern| !takes_out(policy, pattern)),
         }
     }
 

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use jiff::Timestamp;
+
 use super::calver::Calendar;
 use super::numerical::Number;
 use super::version::Version;
@@ -22,6 +24,9 @@ pub(super) enum Key<'t> {
     Lowest(Reverse<Number<'t>>),
     Last(Cow<'t, str>),
     First(Reverse<Cow<'t, str>>),
+    Time(Timestamp),
+    /// The one tag that is followed by its digest.
+    Followed,
 }
 
 impl<'t> Key<'t> {
@@ -52,6 +57,9 @@ impl<'t> Key<'t> {
             }
             Order::Alphabetical(End::Highest) => Ok(Self::Last(text.into())),
             Order::Alphabetical(End::Lowest) => Ok(Self::First(Reverse(text.into()))),
+            // Their places don't come from a text.
+            Order::Newest(which) => Err(Reason::NoTime(*which)),
+            Order::Digest(tag) => Err(Reason::NotFollowed(tag.clone())),
         }
     }
 
@@ -63,6 +71,8 @@ impl<'t> Key<'t> {
             Self::Lowest(Reverse(number)) => Key::Lowest(Reverse(number.into_owned())),
             Self::Last(text) => Key::Last(text.into_owned().into()),
             Self::First(Reverse(text)) => Key::First(Reverse(text.into_owned().into())),
+            Self::Time(time) => Key::Time(time),
+            Self::Followed => Key::Followed,
         }
     }
 }

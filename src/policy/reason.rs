@@ -8,8 +8,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Level;
+use jiff::Timestamp;
+
 use super::version::VersionError;
+use super::{Level, Platform, Time, TimeOf};
+use crate::image::Tag;
 
 /// The words for better and worse in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub enum Rank {
     Up,
     /// The lowest is the best.
     Down,
+    /// The newest is the best.
+    Later,
 }
 
 impl Rank {
@@ -26,6 +31,7 @@ impl Rank {
         match self {
             Self::Up => "highest",
             Self::Down => "lowest",
+            Self::Later => "newest",
         }
     }
 
@@ -34,6 +40,7 @@ impl Rank {
         match self {
             Self::Up => "higher",
             Self::Down => "lower",
+            Self::Later => "newer",
         }
     }
 
@@ -42,6 +49,7 @@ impl Rank {
         match self {
             Self::Up => "lower",
             Self::Down => "higher",
+            Self::Later => "older",
         }
     }
 }
@@ -130,6 +138,39 @@ pub enum Reason {
     },
     /// The registry lists it, but twice did not find its manifest.
     ManifestMissing,
+    /// Selected: the tag that is followed, and it points to something else than what runs.
+    PointsElsewhere,
+    /// Selected: the tag that is followed, and what it points to runs.
+    PointsHere,
+    /// Selected: the tag that is followed, and what it points to is what runs, on the platforms that
+    /// matter.
+    SameContent,
+    /// It is not the tag that is followed.
+    NotFollowed(Tag),
+    /// Nobody has asked for its time yet.
+    TimeUnasked,
+    /// Its time can't be read, with the reason.
+    TimeUnreadable(Arc<str>),
+    /// It has no time of the kind that the policy orders by.
+    NoTime(TimeOf),
+    /// It lacks a platform.
+    NoPlatform(Platform),
+    /// Nothing says how old it is, and the policy holds such tags.
+    NoAge,
+    /// It is too young.
+    TooYoung {
+        /// The time that its age counts from.
+        since: Time,
+        /// When it is old enough.
+        until: Timestamp,
+    },
+    /// It has not had its digest for long enough.
+    Unsettled {
+        /// Since when it has its digest.
+        since: Timestamp,
+        /// When that is long enough.
+        until: Timestamp,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -204,6 +245,51 @@ impl fmt::Display for Reason {
             Self::ManifestMissing => {
                 f.write_str("is listed, but the registry does not have its manifest")
             }
+            Self::PointsElsewhere | Self::PointsHere | Self::SameContent | Self::NotFollowed(_) => {
+                self.followed(f)
+            }
+            Self::TimeUnasked => f.write_str("has a time that is not known yet"),
+            Self::TimeUnreadable(why) => write!(f, "has a time that can't be read: {why}"),
+            Self::NoTime(TimeOf::Pushed) => f.write_str(
+                "has no push time in the registry; `newest: created` goes by the image's own time",
+            ),
+            Self::NoTime(TimeOf::Created) => f.write_str(
+                "says nowhere when it was built; `newest: pushed` goes by the registry's record",
+            ),
+            Self::NoPlatform(platform) => write!(
+                f,
+                "is not there for {platform}; push it for that, or change `platforms`"
+            ),
+            Self::NoAge => f.write_str(
+                "has no push time in the registry; `onMissingTime: firstSeen` counts from when it was \
+                 first seen",
+            ),
+            Self::TooYoung { since, until } => write!(
+                f,
+                "is too young: its age counts from {} ({}), and `minimumAge` is over at {until}",
+                since.at, since.source
+            ),
+            Self::Unsettled { since, until } => write!(
+                f,
+                "has had its digest since {since} only, and `settle` is over at {until}"
+            ),
+        }
+    }
+}
+
+impl Reason {
+    fn followed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PointsElsewhere => {
+                f.write_str("is followed, and points to something else than what runs")
+            }
+            Self::PointsHere => f.write_str("is followed, and what it points to runs"),
+            Self::SameContent => f.write_str(
+                "is followed, and has a new digest over the same manifests for the platforms that \
+                 matter",
+            ),
+            Self::NotFollowed(tag) => write!(f, "is not `{tag}`, which `digest` follows"),
+            _ => Ok(()),
         }
     }
 }

@@ -10,8 +10,12 @@ use super::Order;
 /// A key of a policy besides its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
-    /// `match` with a `key`.
+    /// `match`.
+    Match,
+    /// The `key` of `match`.
     Key,
+    /// `ignore`.
+    Ignore,
     /// `prereleases`.
     Prereleases,
     /// `loose`.
@@ -26,7 +30,9 @@ impl Setting {
     /// The key as it is written in a policy.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Match => "match",
             Self::Key => "key",
+            Self::Ignore => "ignore",
             Self::Prereleases => "prereleases",
             Self::Loose => "loose",
             Self::Variant => "variant",
@@ -43,6 +49,8 @@ impl Order {
             Self::Calver(_) => "calver",
             Self::Numerical(_) => "numerical",
             Self::Alphabetical(_) => "alphabetical",
+            Self::Newest(_) => "newest",
+            Self::Digest(_) => "digest",
         }
     }
 
@@ -51,7 +59,11 @@ impl Order {
         match self {
             Self::Semver(_) => true,
             Self::Calver(_) => setting != Setting::Loose,
-            Self::Numerical(_) | Self::Alphabetical(_) => setting == Setting::Key,
+            Self::Numerical(_) | Self::Alphabetical(_) => {
+                matches!(setting, Setting::Match | Setting::Key | Setting::Ignore)
+            }
+            Self::Newest(_) => matches!(setting, Setting::Match | Setting::Ignore),
+            Self::Digest(_) => false,
         }
     }
 }

@@ -3,11 +3,18 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::*;
+use jiff::Timestamp;
 
+use super::*;
+use crate::image::Digest;
+
+mod conditions;
 mod laws;
 mod orders;
 mod reasons;
+
+/// The time at which tests select.
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A policy over `range` with everything else by default.
 fn semver(range: &str) -> Policy {
@@ -27,13 +34,26 @@ fn tag(text: &str) -> Tag {
 
 /// Selects without asking for manifests; an empty `current` is none.
 fn choose(policy: &Policy, list: &str, current: &str) -> Selection {
-    choose_with(policy, list, current, Manifests::NotConsulted)
+    choose_with(policy, list, current, Recorded::default())
 }
 
-fn choose_with(policy: &Policy, list: &str, current: &str, known: Manifests<'_>) -> Selection {
+fn choose_with(policy: &Policy, list: &str, current: &str, recorded: Recorded<'_>) -> Selection {
     let current = (!current.is_empty()).then(|| tag(current));
     let current = current.as_ref().map_or(Current::Nothing, Current::Tag);
-    select(policy, &tags(list), current, known)
+    let tags = tags(list);
+    let evidence = Evidence {
+        recorded,
+        ..Evidence::new(&tags, current, NOW)
+    };
+    select(policy, &evidence)
+}
+
+/// What is known of manifests, and nothing else.
+fn known(facts: &BTreeMap<Tag, ManifestFact>) -> Recorded<'_> {
+    Recorded {
+        times: None,
+        manifests: Manifests::Known(facts),
+    }
 }
 
 /// The outcome in a word or two.
@@ -41,10 +61,12 @@ fn told(selection: &Selection) -> String {
     match &selection.outcome {
         Outcome::Selected(tag) => tag.to_string(),
         Outcome::UpToDate(tag) => format!("stay {tag}"),
-        Outcome::Needs(tags) => format!("needs {}", tags[0]),
+        Outcome::Needs(needs) => format!("needs {}", needs.tags[0]),
         Outcome::Nothing(NoChoice::NoTags) => "no tags".to_owned(),
         Outcome::Nothing(NoChoice::NoneAcceptable) => "none".to_owned(),
         Outcome::Nothing(NoChoice::AbovePolicy { highest, .. }) => format!("above {highest}"),
+        Outcome::Nothing(NoChoice::NotListed(tag)) => format!("not listed {tag}"),
+        Outcome::Nothing(NoChoice::Waiting { tag, .. }) => format!("waiting {tag}"),
         Outcome::Nothing(NoChoice::Unreadable { tag, .. }) => format!("unreadable {tag}"),
         Outcome::Unordered(_) => "unordered".to_owned(),
     }
@@ -286,13 +308,16 @@ fn loose_versions_keep_their_number_of_parts() {
 fn what_has_no_place_in_the_order_is_held_or_replaced() {
     let list = tags("1.0.0 1.2.0 latest");
     let latest = tag("latest");
+    let digest = Digest::of(b"");
     for current in [
         Current::Tag(&latest),
-        Current::DigestOnly,
+        Current::Pinned(&latest, &digest),
+        Current::Digest(&digest),
         Current::Unparsable("{{ .Values.tag }}"),
     ] {
         let mut policy = semver("*");
-        let held = select(&policy, &list, current, Manifests::NotConsulted);
+        let evidence = Evidence::new(&list, current, NOW);
+        let held = select(&policy, &evidence);
         assert_eq!(told(&held), "unordered", "{current:?}");
         let acceptable = held
             .verdicts
@@ -300,7 +325,7 @@ fn what_has_no_place_in_the_order_is_held_or_replaced() {
             .filter(|v| v.verdict == Verdict::Acceptable);
         assert_eq!(acceptable.count(), 2);
         policy.unordered = Unordered::Replace;
-        let replaced = select(&policy, &list, current, Manifests::NotConsulted);
+        let replaced = select(&policy, &evidence);
         assert_eq!(told(&replaced), "1.2.0", "{current:?}");
     }
 }
@@ -308,7 +333,7 @@ fn what_has_no_place_in_the_order_is_held_or_replaced() {
 /// Facts as words: `found`, `once`, `missing`, `broken`.
 fn facts(list: &[(&str, &str)]) -> BTreeMap<Tag, ManifestFact> {
     let fact = |word: &str| match word {
-        "found" => ManifestFact::Found(Digest::of(b"")),
+        "found" => ManifestFact::Found(Digest::of(b"").into()),
         "once" => ManifestFact::MissingOnce,
         "missing" => ManifestFact::Missing,
         _ => ManifestFact::Unreadable("503".to_owned()),
@@ -321,7 +346,7 @@ fn facts(list: &[(&str, &str)]) -> BTreeMap<Tag, ManifestFact> {
 #[test]
 fn manifests_are_asked_for_from_the_highest_down() {
     let list = "1.0.0 1.1.0 1.2.0 2.0.0-rc.1";
-    for (current, known, expected) in [
+    for (current, facts_of, expected) in [
         ("", &[][..], "needs 1.2.0"),
         ("1.0.0", &[("1.1.0", "found")], "needs 1.2.0"),
         ("1.0.0", &[("1.2.0", "found")], "1.2.0"),
@@ -365,9 +390,9 @@ fn manifests_are_asked_for_from_the_highest_down() {
             "none",
         ),
     ] {
-        let known = facts(known);
-        let selection = choose_with(&semver("*"), list, current, Manifests::Known(&known));
-        assert_eq!(told(&selection), expected, "{current} {known:?}");
+        let facts = facts(facts_of);
+        let selection = choose_with(&semver("*"), list, current, known(&facts));
+        assert_eq!(told(&selection), expected, "{current} {facts:?}");
     }
 }
 
@@ -384,7 +409,7 @@ fn the_highest_of_several_sites_is_found() {
         ("1.0.0 latest 2.0.0 edge", Err("latest")),
     ] {
         let list = tags(list);
-        let found = highest(&policy, list.iter());
+        let found = highest(&policy, list.iter(), Recorded::default());
         let found = found.map(|tag| tag.map(Tag::as_str)).map_err(Tag::as_str);
         assert_eq!(found, expected, "{list:?}");
     }
@@ -402,6 +427,7 @@ fn two_tags_compare_in_the_policys_order() {
         ("1.0.0", "latest", None),
         ("latest", "latest", None),
     ] {
-        assert_eq!(compare(&policy, &tag(a), &tag(b)), expected, "{a} {b}");
+        let order = compare(&policy, &tag(a), &tag(b), Recorded::default());
+        assert_eq!(order, expected, "{a} {b}");
     }
 }

@@ -7,9 +7,10 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Rank, Reason};
+use super::{Needs, Rank, Reason, Time};
 use crate::image::Tag;
 
 /// The result of [`select`](super::select()).
@@ -19,6 +20,9 @@ pub struct Selection {
     pub outcome: Outcome,
     /// Whether the registry still lists the current tag.
     pub current_listed: CurrentListed,
+    /// When a tag that waits for its age or its rest may be acceptable, the first of them: the time to
+    /// select again if nothing else happens before.
+    pub recheck: Option<Timestamp>,
     /// One verdict for each tag: the acceptable ones best first, then the rejected ones. The order
     /// does not depend on that of the tags.
     pub verdicts: Vec<TagVerdict>,
@@ -45,6 +49,18 @@ pub struct TagVerdict {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
+    /// The time that it is ordered by, where the policy orders by time.
+    pub time: Option<Time>,
+}
+
+impl TagVerdict {
+    /// The reason, with the time that the tag is ordered by and who says so.
+    pub fn words(&self) -> String {
+        match self.time {
+            Some(Time { at, source }) => format!("{} ({at}, {source})", self.reason),
+            None => self.reason.to_string(),
+        }
+    }
 }
 
 /// What a tag is to the policy.
@@ -66,8 +82,8 @@ pub enum Outcome {
     Selected(Tag),
     /// Stay: the current tag passes, and nothing acceptable is higher.
     UpToDate(Tag),
-    /// It depends on the manifests of these tags, which are not known yet. Fetch them and ask again.
-    Needs(Vec<Tag>),
+    /// It depends on what is not known yet. Fetch that and ask again.
+    Needs(Needs),
     /// Choose nothing.
     Nothing(NoChoice),
     /// The current reference has no place in the order.
@@ -89,6 +105,15 @@ pub enum NoChoice {
         highest: Tag,
         /// What highest means in the policy's order.
         rank: Rank,
+    },
+    /// The tag that is followed is not listed.
+    NotListed(Tag),
+    /// The tag that is followed points to something else than what runs, which has to wait.
+    Waiting {
+        /// The tag.
+        tag: Tag,
+        /// What it waits for.
+        reason: Reason,
     },
     /// A tag could win, but its manifest can't be read.
     Unreadable {
@@ -114,6 +139,10 @@ impl fmt::Display for NoChoice {
                  nothing moves back without a decision",
                 rank.best()
             ),
+            Self::NotListed(tag) => {
+                write!(f, "`{tag}` is followed, but the registry does not list it")
+            }
+            Self::Waiting { tag, reason } => write!(f, "`{tag}` {reason}"),
             Self::Unreadable { tag, reason } => {
                 write!(
                     f,
@@ -139,7 +168,7 @@ pub enum Disorder {
     /// A tag, and why it can't be ordered.
     Tag(Tag, Reason),
     /// A digest whose tag nobody recorded.
-    DigestOnly,
+    Digest,
     /// A text that is no tag.
     Unparsable(String),
 }
@@ -150,7 +179,7 @@ impl fmt::Display for Unorderable {
             Disorder::Tag(tag, reason) => {
                 write!(f, "the current tag `{tag}` can't be ordered: it {reason}")?;
             }
-            Disorder::DigestOnly => {
+            Disorder::Digest => {
                 f.write_str("only a digest is written, and its tag is unknown")?;
             }
             Disorder::Unparsable(text) => write!(f, "`{text}` has no place in the order")?,

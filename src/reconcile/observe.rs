@@ -125,6 +125,7 @@ impl Observer {
             self.listings.insert(feed, listing);
         }
         Facts {
+            now,
             listings: self.listings.clone(),
             manifests: BTreeMap::new(),
             running: self.running.clone(),
@@ -174,7 +175,7 @@ impl Observer {
             let fact = match result {
                 Ok(Resolved::Found(digest)) => {
                     self.missing.forget(&feed, &tag);
-                    ManifestFact::Found(digest)
+                    ManifestFact::Found(digest.into())
                 }
                 Ok(Resolved::Missing) => self.missing.note(&feed, &tag, self.clock.now()),
                 Err(why) => ManifestFact::Unreadable(why),

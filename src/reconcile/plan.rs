@@ -21,7 +21,7 @@ use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
 use crate::manifest::{Part, Site};
 use crate::policy::{
-    self, Current, CurrentListed, ManifestFact, Manifests, NoChoice, Outcome, Selection,
+    self, Current, CurrentListed, Evidence, ManifestFact, NoChoice, Outcome, Recorded, Selection,
 };
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
@@ -51,6 +51,8 @@ pub enum Listing {
 /// What was observed, besides the config repo.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// When it was observed.
+    pub now: Timestamp,
     /// The tags of each feed.
     pub listings: BTreeMap<Feed, Listing>,
     /// What is known of the manifests of tags that could win, read in this pass.
@@ -245,6 +247,7 @@ pub fn plan(
             overridden,
             files,
             records: &records,
+            now: facts.now,
             listing: facts.listings.get(&feed),
             manifests: facts.manifests.get(&feed),
             known: facts.running.get(&feed),
@@ -284,6 +287,7 @@ struct Case<'a> {
     overridden: Vec<(SiteRef, &'a Site)>,
     files: &'a [IndexedFile],
     records: &'a Records<'a>,
+    now: Timestamp,
     listing: Option<&'a Listing>,
     manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
     /// What is known of tags that run.
@@ -317,7 +321,8 @@ impl Case<'_> {
             } => Current::Tag(&version.tag),
             Running::Unordered(unordered) => unordered.as_current(),
         };
-        let selection = policy::select(self.policy, tags, current, Manifests::Known(manifests));
+        let evidence = Evidence::new(tags, current, self.now).with_manifests(manifests);
+        let selection = policy::select(self.policy, &evidence);
         let (step, needs) = self.step(&running, &selection, manifests);
         (running, Some(selection), step, needs)
     }
@@ -350,14 +355,14 @@ impl Case<'_> {
                 }
                 // An unreadable manifest is no matter here: nothing is to be written.
                 match self.known.and_then(|known| known.get(tag)) {
-                    Some(ManifestFact::Found(now)) => match self.moved(tag, now) {
+                    Some(ManifestFact::Found(now)) => match self.moved(tag, &now.digest) {
                         Some(moved) => blocked(moved),
                         None => (Step::UpToDate, Vec::new()),
                     },
                     _ => (Step::UpToDate, Vec::new()),
                 }
             }
-            Outcome::Needs(tags) => (Step::Undecided, tags.clone()),
+            Outcome::Needs(needs) => (Step::Undecided, needs.tags.clone()),
             Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
                 blocked(Blocked::Unreadable(why.to_string()))
             }
@@ -382,7 +387,7 @@ impl Case<'_> {
         manifests: &BTreeMap<Tag, ManifestFact>,
     ) -> (Step, Vec<Tag>) {
         let digest = match manifests.get(tag) {
-            Some(ManifestFact::Found(digest)) => digest,
+            Some(ManifestFact::Found(found)) => &found.digest,
             None => return (Step::Undecided, vec![tag.clone()]),
             Some(ManifestFact::Unreadable(why)) => {
                 return (Step::Blocked(Blocked::Unreadable(why.clone())), Vec::new());
@@ -418,7 +423,10 @@ impl Case<'_> {
                     others.join(", ")
                 )
             }
-            _ => format!("of {of} tags, {tag} is the highest that {policy} accepts"),
+            _ => {
+                let best = self.policy.order.rank().best();
+                format!("of {of} tags, {tag} is the {best} that {policy} accepts")
+            }
         }
     }
 
@@ -446,7 +454,8 @@ impl Case<'_> {
         let lower = |site: &Site| {
             let held = site.tag();
             held.is_some_and(|held| {
-                policy::compare(self.policy, &held, tag).is_some_and(Ordering::is_lt)
+                policy::compare(self.policy, &held, tag, Recorded::default())
+                    .is_some_and(Ordering::is_lt)
             })
         };
         let sites = self.overridden.iter();

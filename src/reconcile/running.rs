@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::image::{Digest, Tag, Version};
 use crate::manifest::{Part, Refusal, Site};
-use crate::policy::{self, Current, Policy};
+use crate::policy::{self, Current, Policy, Recorded};
 use crate::reconcile::claims::SiteRef;
 
 /// What a stage's sites say it runs.
@@ -74,7 +74,7 @@ impl Unordered {
     pub fn as_current(&self) -> Current<'_> {
         match (&self.tag, &self.digest) {
             (Some(tag), _) => Current::Tag(tag),
-            (None, Some(_)) => Current::DigestOnly,
+            (None, Some(digest)) => Current::Digest(digest),
             (None, None) => Current::Unparsable(&self.text),
         }
     }
@@ -104,7 +104,7 @@ impl Running {
                 continue;
             }
             match site.tag() {
-                Some(tag) if policy::compare(policy, &tag, &tag).is_some() => {
+                Some(tag) if policy::is_orderable(policy, &tag) => {
                     read.insert(written);
                     versions.push(RunningVersion {
                         tag,
@@ -119,7 +119,8 @@ impl Running {
         if !replaced && !unordered.is_empty() {
             return Self::Unordered(unordered.swap_remove(0));
         }
-        match policy::highest(policy, versions.iter().map(|version| &version.tag)) {
+        let tags = versions.iter().map(|version| &version.tag);
+        match policy::highest(policy, tags, Recorded::default()) {
             Ok(Some(tag)) => {
                 let tag = tag.clone();
                 Self::split(tag, versions, &unordered)

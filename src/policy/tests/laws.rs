@@ -37,6 +37,7 @@ fn some_order() -> impl Strategy<Value = Order> {
         orders.extend(vec![Order::Numerical(end); 3]);
         orders.extend(vec![Order::Alphabetical(end); 2]);
     }
+    orders.extend(vec![Order::Newest(TimeOf::Pushed); 3]);
     prop::sample::select(orders)
 }
 
@@ -88,6 +89,7 @@ fn some_policy() -> impl Strategy<Value = Policy> {
                 variant,
                 loose,
                 level,
+                conditions: Conditions::default(),
                 unordered,
             },
         )
@@ -99,7 +101,37 @@ fn some_tags() -> impl Strategy<Value = Vec<Tag>> {
 
 fn run(policy: &Policy, tags: &[Tag], current: Option<&Tag>) -> Selection {
     let current = current.map_or(Current::Nothing, Current::Tag);
-    select(policy, tags, current, Manifests::NotConsulted)
+    let times = times(tags.iter().chain(current.tag()));
+    select(
+        policy,
+        &Evidence::new(tags, current, NOW).with_times(&times),
+    )
+}
+
+fn order(policy: &Policy, a: &Tag, b: &Tag) -> Option<Ordering> {
+    let times = times([a, b].into_iter());
+    let recorded = Recorded {
+        times: Some(&times),
+        ..Recorded::default()
+    };
+    compare(policy, a, b, recorded)
+}
+
+/// Times that differ between some tags, are the same for others, and are absent for a few.
+fn times<'a>(tags: impl Iterator<Item = &'a Tag>) -> BTreeMap<Tag, Times> {
+    let of = |tag: &Tag| {
+        let seed: i64 = tag.as_str().bytes().map(i64::from).sum();
+        let pushed = match seed % 11 {
+            0 => Datum::Absent,
+            second => Datum::Known(Time {
+                at: Timestamp::from_second(second).unwrap(),
+                source: TimeSource::Registry,
+            }),
+        };
+        let created = Datum::Unasked;
+        Times { pushed, created }
+    };
+    tags.map(|tag| (tag.clone(), of(tag))).collect()
 }
 
 proptest! {
@@ -107,8 +139,8 @@ proptest! {
     fn the_order_is_total(
         policy in some_policy(), a in some_tag(), b in some_tag(), c in some_tag(),
     ) {
-        let placed = |tag: &Tag| compare(&policy, tag, tag).is_some();
-        let of = |x: &Tag, y: &Tag| compare(&policy, x, y);
+        let placed = |tag: &Tag| order(&policy, tag, tag).is_some();
+        let of = |x: &Tag, y: &Tag| order(&policy, x, y);
         prop_assert_eq!(of(&a, &b).is_some(), placed(&a) && placed(&b));
         prop_assert_eq!(of(&a, &b), of(&b, &a).map(Ordering::reverse));
         if placed(&a) {
@@ -128,7 +160,7 @@ proptest! {
     fn numbers_compare_as_numbers(a in 0..u128::MAX, b in 0..u128::MAX, zeros in 0..3usize) {
         let policy = Policy { order: Order::Numerical(End::Highest), ..Policy::default() };
         let padded = format!("{}{a}", "0".repeat(zeros));
-        prop_assert_eq!(compare(&policy, &tag(&padded), &tag(&b.to_string())), Some(a.cmp(&b)));
+        prop_assert_eq!(order(&policy, &tag(&padded), &tag(&b.to_string())), Some(a.cmp(&b)));
     }
 
     #[test]
@@ -138,7 +170,7 @@ proptest! {
         let selection = run(&policy, &tags, current.as_ref());
         if let Outcome::Selected(choice) = &selection.outcome {
             prop_assert!(tags.contains(choice));
-            if let Some(order) = current.and_then(|current| compare(&policy, choice, &current)) {
+            if let Some(order) = current.and_then(|current| order(&policy, choice, &current)) {
                 prop_assert_eq!(order, Ordering::Greater);
             }
         }
@@ -208,16 +240,18 @@ proptest! {
         let named = tags.iter().map(Tag::as_str).zip(words).filter(|(_, word)| *word != "unasked");
         let known = facts(&named.collect::<Vec<_>>());
         let current = current.as_ref().map_or(Current::Nothing, Current::Tag);
-        let free = select(&policy, &tags, current, Manifests::NotConsulted);
-        let bound = select(&policy, &tags, current, Manifests::Known(&known));
+        let times = times(tags.iter().chain(current.tag()));
+        let evidence = Evidence::new(&tags, current, NOW).with_times(&times);
+        let free = select(&policy, &evidence);
+        let bound = select(&policy, &evidence.with_manifests(&known));
         match &bound.outcome {
             Outcome::Selected(tag) => {
                 prop_assert!(matches!(known.get(tag), Some(ManifestFact::Found(_))));
                 let Outcome::Selected(best) = &free.outcome else { panic!("{:?}", free.outcome) };
-                prop_assert!(compare(&policy, tag, best).is_some_and(Ordering::is_le));
+                prop_assert!(order(&policy, tag, best).is_some_and(Ordering::is_le));
             }
             Outcome::Needs(wanted) => {
-                prop_assert!(wanted.iter().all(|tag| tags.contains(tag) && !known.contains_key(tag)));
+                prop_assert!(wanted.tags.iter().all(|tag| tags.contains(tag) && !known.contains_key(tag)));
             }
             Outcome::Unordered(_) => prop_assert_eq!(&free.outcome, &bound.outcome),
             Outcome::UpToDate(_) | Outcome::Nothing(_) => {}
@@ -226,12 +260,14 @@ proptest! {
 
     #[test]
     fn the_highest_site_is_as_high_as_all(policy in some_policy(), tags in some_tags()) {
-        match highest(&policy, tags.iter()) {
+        let times = times(tags.iter());
+        let recorded = Recorded { times: Some(&times), ..Recorded::default() };
+        match highest(&policy, tags.iter(), recorded) {
             Ok(None) => prop_assert!(tags.is_empty()),
-            Ok(Some(best)) => for tag in &tags {
-                prop_assert!(compare(&policy, tag, best).is_some_and(Ordering::is_le));
+            Ok(Some(best)) => for tag in tags.iter().filter(|tag| *tag != best) {
+                prop_assert!(order(&policy, tag, best).is_some_and(Ordering::is_le));
             },
-            Err(tag) => prop_assert_eq!(compare(&policy, tag, tag), None),
+            Err(tag) => prop_assert_eq!(order(&policy, tag, tag), None),
         }
     }
 }

@@ -4,6 +4,8 @@ use super::*;
 
 mod alphabetical;
 mod calver;
+mod digest;
+mod newest;
 mod numerical;
 mod semver;
 

@@ -101,9 +101,9 @@ fn what_the_filters_leave_out_is_said() {
 
 #[test]
 fn manifests_show_in_the_verdicts() {
-    let known = facts(&[("1.3.0", "missing"), ("1.2.0", "broken")]);
+    let facts = facts(&[("1.3.0", "missing"), ("1.2.0", "broken")]);
     let list = "1.0.0 1.1.0 1.2.0 1.3.0 2.0.0";
-    let selection = choose_with(&semver("^1"), list, "1.0.0", Manifests::Known(&known));
+    let selection = choose_with(&semver("^1"), list, "1.0.0", known(&facts));
     let expected = [
         "1.2.0 Acceptable: passes the policy, but its manifest can't be read at the moment",
         "1.1.0 Acceptable: passes the policy",

@@ -72,7 +72,7 @@ impl World {
     }
 
     fn found(self, tag: &str) -> Self {
-        self.fact(tag, ManifestFact::Found(digest(tag)))
+        self.fact(tag, ManifestFact::Found(digest(tag).into()))
     }
 
     fn plan(&self) -> Plan {

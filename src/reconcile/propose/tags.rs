@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::Draft;
 use crate::image::Tag;
 use crate::manifest::{Part, Site};
-use crate::policy::{self, Current, Manifests, Parts, Policy, Prereleases, Verdict};
+use crate::policy::{self, Current, Evidence, Parts, Policy, Prereleases, Verdict};
 
 /// First parts from here on are years or dates, which no next major version bounds.
 const FIRST_YEAR: u64 = 1990;
@@ -183,7 +185,9 @@ impl Order {
         tags.iter().all(|tag| {
             let all = std::slice::from_ref(tag);
             let current = Current::Tag(tag);
-            let selection = policy::select(&policy, all, current, Manifests::NotConsulted);
+            // No time counts in a range of versions.
+            let evidence = Evidence::new(all, current, Timestamp::UNIX_EPOCH);
+            let selection = policy::select(&policy, &evidence);
             let mut verdicts = selection.verdicts.iter();
             verdicts.all(|verdict| verdict.verdict != Verdict::Rejected)
         })

@@ -1,0 +1,282 @@
+//! The tags from the best to the worst, and the way down from the best one.
+//!
+//! Invariant: candidates are looked at one at a time, from the best downwards, so that nothing is
+//! asked about a tag that can't win; each ends up with a verdict.
+//!
+//! Places and rejections come from the judge; what a condition means, from `conditions`.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use super::conditions::Met;
+use super::digest::{self, Followed};
+use super::evidence::{ManifestFact, Time, Want};
+use super::judge::{Judge, Judged};
+use super::key::Key;
+use super::select::MISSING_ONCE;
+use super::{Evidence, Needs, NoChoice, Order, Outcome, Policy, Rank, Reason, TagVerdict, Verdict};
+use crate::image::Tag;
+
+/// The current tag and its place.
+pub(super) struct Running<'c> {
+    pub(super) tag: &'c Tag,
+    pub(super) place: Key<'c>,
+}
+
+impl<'c> Running<'c> {
+    /// The tag that a policy follows by digest.
+    pub(super) fn followed(tag: &'c Tag) -> Self {
+        Self {
+            tag,
+            place: Key::Followed,
+        }
+    }
+}
+
+/// The tags from the best to the worst, the rejected ones last.
+pub(super) struct Ranking<'t, 'c> {
+    judged: Vec<Judged<'t>>,
+    running: Option<Running<'c>>,
+    policy: &'t Policy,
+    evidence: &'t Evidence<'t>,
+    rank: Rank,
+    /// Why the tag that is followed is no change.
+    same: Option<Reason>,
+    /// When the first of the tags that wait may have waited long enough.
+    recheck: Option<Timestamp>,
+}
+
+/// What a candidate's manifest means for the choice.
+enum Candidate {
+    Decides(Outcome),
+    Rejected(Reason, Option<Timestamp>),
+}
+
+impl<'t, 'c> Ranking<'t, 'c> {
+    pub(super) fn new(
+        judge: &mut Judge<'_>,
+        policy: &'t Policy,
+        evidence: &'t Evidence<'t>,
+        running: Option<Running<'c>>,
+    ) -> Self {
+        let mut ranking = Self {
+            judged: evidence.tags.iter().map(|tag| judge.judge(tag)).collect(),
+            running,
+            policy,
+            evidence,
+            rank: policy.order.rank(),
+            same: None,
+            recheck: None,
+        };
+        ranking.sort();
+        // A listing that changes between two pages can name a tag twice.
+        ranking.judged.dedup_by(|a, b| a.tag == b.tag);
+        ranking
+    }
+
+    /// The rejected tags, with their reasons.
+    pub(super) fn rejections(&self) -> impl Iterator<Item = (&'t Tag, &Reason)> {
+        let judged = self.judged.iter();
+        judged.filter_map(|judged| Some((judged.tag, judged.rejection.as_ref()?)))
+    }
+
+    /// When to select again, if nothing else happens before.
+    pub(super) fn recheck(&self) -> Option<Timestamp> {
+        self.recheck
+    }
+
+    fn sort(&mut self) {
+        let running = self.running.as_ref().map(|running| running.tag);
+        // What runs has a place, so the many tags without one need no look at it.
+        let is_current =
+            |judged: &Judged<'_>| judged.place.is_some() && Some(judged.tag) == running;
+        self.judged.sort_unstable_by(|a, b| {
+            let accepted_first = a.rejection.is_some().cmp(&b.rejection.is_some());
+            accepted_first
+                .then_with(|| b.place.cmp(&a.place))
+                .then_with(|| is_current(b).cmp(&is_current(a)))
+                .then_with(|| b.tag.cmp(a.tag))
+        });
+    }
+
+    /// How a tag compares with what runs now; higher if nothing does.
+    fn against_current(&self, judged: &Judged<'_>) -> Ordering {
+        match (&self.running, &judged.place) {
+            (Some(running), Some(place)) => place.cmp(&running.place),
+            _ => Ordering::Greater,
+        }
+    }
+
+    /// Takes the acceptable tags above the current one from the highest downwards, until one
+    /// decides. `None` if none does.
+    pub(super) fn walk(&mut self) -> Option<Outcome> {
+        let mut decided = None;
+        let mut rejected = false;
+        for index in 0..self.judged.len() {
+            let judged = &self.judged[index];
+            let follows = judged.place == Some(Key::Followed);
+            let higher = follows || self.against_current(judged).is_gt();
+            if judged.rejection.is_some() || !higher {
+                break;
+            }
+            let tag = judged.tag;
+            if follows && let Some(outcome) = self.follow(tag) {
+                decided = Some(outcome);
+                break;
+            }
+            match self.candidate(tag) {
+                Candidate::Decides(outcome) => {
+                    decided = Some(outcome);
+                    break;
+                }
+                Candidate::Rejected(reason, until) => {
+                    if follows && until.is_some() {
+                        decided = Some(Outcome::Nothing(NoChoice::Waiting {
+                            tag: tag.clone(),
+                            reason: reason.clone(),
+                        }));
+                    }
+                    self.judged[index].rejection = Some(reason);
+                    self.recheck = [self.recheck, until].into_iter().flatten().min();
+                    rejected = true;
+                }
+            }
+        }
+        if rejected {
+            self.sort();
+        }
+        decided
+    }
+
+    /// The outcome where the tag that is followed points to what runs, or where that must be found
+    /// out first.
+    fn follow(&mut self, tag: &Tag) -> Option<Outcome> {
+        // Without a place, what runs is replaced whatever its digest is.
+        self.running.as_ref()?;
+        let fact = self.evidence.recorded.fact(tag)??;
+        match digest::compare(&self.policy.conditions, self.evidence, tag, fact.found()?) {
+            Followed::Other => None,
+            Followed::Open(needs) => Some(Outcome::Needs(needs)),
+            Followed::Same(reason) => {
+                self.same = Some(reason);
+                Some(Outcome::UpToDate(tag.clone()))
+            }
+        }
+    }
+
+    fn candidate(&self, tag: &Tag) -> Candidate {
+        let recorded = &self.evidence.recorded;
+        let unreadable = |reason: &str| {
+            Candidate::Decides(Outcome::Nothing(NoChoice::Unreadable {
+                tag: tag.clone(),
+                reason: reason.to_owned(),
+            }))
+        };
+        let needs = |of_tags: Vec<Want>| {
+            Candidate::Decides(Outcome::Needs(Needs {
+                tags: vec![tag.clone()],
+                of_tags,
+                running: None,
+            }))
+        };
+        let conditions = &self.policy.conditions;
+        let found = match recorded.fact(tag) {
+            None => return Candidate::Decides(Outcome::Selected(tag.clone())),
+            Some(None) => return needs(conditions.wants()),
+            Some(Some(ManifestFact::MissingOnce)) => return unreadable(MISSING_ONCE),
+            Some(Some(ManifestFact::Unreadable(reason))) => return unreadable(reason),
+            Some(Some(ManifestFact::Missing)) => {
+                return Candidate::Rejected(Reason::ManifestMissing, None);
+            }
+            Some(Some(ManifestFact::Found(found))) => found,
+        };
+        match conditions.met(found, &recorded.times_of(tag), self.evidence.now) {
+            Met::Yes => Candidate::Decides(Outcome::Selected(tag.clone())),
+            Met::No(reason, until) => Candidate::Rejected(reason, until),
+            Met::Open(wants) => needs(wants),
+        }
+    }
+
+    /// The outcome where nothing acceptable is above the current tag.
+    pub(super) fn stay(&self, judge: &mut Judge<'_>) -> Outcome {
+        let highest = self
+            .judged
+            .first()
+            .filter(|judged| judged.rejection.is_none());
+        if let Order::Digest(tag) = &self.policy.order
+            && !self.evidence.tags.contains(tag)
+        {
+            return Outcome::Nothing(NoChoice::NotListed(tag.clone()));
+        }
+        let Some(running) = &self.running else {
+            return Outcome::Nothing(NoChoice::NoneAcceptable);
+        };
+        if judge.judge(running.tag).rejection.is_none() && running.place != Key::Followed {
+            return Outcome::UpToDate(running.tag.clone());
+        }
+        Outcome::Nothing(match highest {
+            None => NoChoice::NoneAcceptable,
+            Some(highest) => NoChoice::AbovePolicy {
+                current: running.tag.clone(),
+                highest: highest.tag.clone(),
+                rank: self.rank,
+            },
+        })
+    }
+
+    pub(super) fn verdicts(mut self, outcome: &Outcome) -> Vec<TagVerdict> {
+        let judged = std::mem::take(&mut self.judged);
+        let verdict = |mut judged: Judged<'_>| {
+            let (verdict, reason) = match judged.rejection.take() {
+                Some(reason) => (Verdict::Rejected, reason),
+                None => self.accepted(&judged, outcome),
+            };
+            TagVerdict {
+                tag: judged.tag.clone(),
+                verdict,
+                reason,
+                time: self.time_of(judged.tag),
+            }
+        };
+        judged.into_iter().map(verdict).collect()
+    }
+
+    /// The time that a tag is ordered by, if it is ordered by one.
+    fn time_of(&self, tag: &Tag) -> Option<Time> {
+        match self.policy.order {
+            Order::Newest(which) => which.of(tag, &self.evidence.recorded).ok(),
+            _ => None,
+        }
+    }
+
+    fn accepted(&self, judged: &Judged<'_>, outcome: &Outcome) -> (Verdict, Reason) {
+        let follows = judged.place == Some(Key::Followed);
+        match outcome {
+            Outcome::Selected(tag) if tag == judged.tag => {
+                let reason = match follows {
+                    true => Reason::PointsElsewhere,
+                    false => Reason::Highest(self.rank),
+                };
+                return (Verdict::Selected, reason);
+            }
+            Outcome::UpToDate(tag) if tag == judged.tag => {
+                let reason = self.same.clone().unwrap_or(Reason::Current(self.rank));
+                return (Verdict::Selected, reason);
+            }
+            _ => {}
+        }
+        let running = self.running.as_ref();
+        let is_current = running.is_some_and(|running| running.tag == judged.tag);
+        let reason = match (self.against_current(judged), outcome) {
+            (Ordering::Less, _) => Reason::LowerThanCurrent(self.rank),
+            (Ordering::Equal, _) if !is_current => Reason::SameAsCurrent,
+            (_, Outcome::Selected(_)) => Reason::Outranked,
+            (_, Outcome::Nothing(NoChoice::Unreadable { tag, .. })) if tag == judged.tag => {
+                Reason::Unreadable
+            }
+            _ => Reason::Passes,
+        };
+        (Verdict::Acceptable, reason)
+    }
+}
