@@ -28,7 +28,7 @@ mod tags;
 mod token;
 mod words;
 
-pub use account::{Access, Account, AccountId, Credentials, Scheme};
+pub use account::{Access, Account, AccountId, Credentials, Mirror, Scheme};
 pub use error::{As, Error, Fault, LoginError};
 pub use limits::Limits;
 
@@ -140,7 +140,8 @@ impl Client {
     /// When the registry can't be asked, or the listing can't be followed to its end.
     pub async fn tags(&self, image: &Image, account: AccountId) -> Result<Listing, Error> {
         let list = async {
-            let session = self.0.session(image, account)?;
+            let target = self.0.target(image, account)?;
+            let session = self.0.session(&target)?;
             self.0.in_time(image, tags::list(&session)).await
         };
         list.await.map_err(|source| Error::Tags {
@@ -161,7 +162,8 @@ impl Client {
         tag: &Tag,
     ) -> Result<Resolved, Error> {
         let resolve = async {
-            let session = self.0.session(image, account)?;
+            let target = self.0.target(image, account)?;
+            let session = self.0.session(&target)?;
             self.0
                 .in_time(image, manifest::resolve(&session, tag))
                 .await
@@ -189,37 +191,61 @@ impl Inner {
         }
     }
 
-    fn session<'a>(&'a self, image: &'a Image, id: AccountId) -> Result<Session<'a>, Fault> {
+    /// What is asked, and as whom, when `image` is looked up with an account.
+    fn target(&self, image: &Image, id: AccountId) -> Result<Target<'_>, Fault> {
         // An account of another registry must not lend its credentials to this one.
         let own = id.index().and_then(|index| {
             let account = self.accounts.get(index)?;
             let connections = self.connections.get(index)?;
             (account.host == image.registry()).then_some((account, connections))
         });
-        let (scheme, credentials, client, account) = match own {
-            Some((account, client)) => (account.scheme, &account.credentials, client, id),
-            None => (
-                Scheme::Https,
-                &Credentials::Anonymous,
-                &self.anonymous,
-                AccountId::ANONYMOUS,
-            ),
+        let Some((account, connections)) = own else {
+            return Ok(Target {
+                image: image.clone(),
+                account: AccountId::ANONYMOUS,
+                scheme: Scheme::Https,
+                credentials: &Credentials::Anonymous,
+                connections: &self.anonymous,
+            });
         };
+        let asked = account.asked(image);
+        Ok(Target {
+            image: asked.ok_or_else(|| Fault::NotARegistry {
+                host: image.registry().to_owned(),
+                reason: format!("its mirror can't have an image called `{image}`"),
+            })?,
+            account: id,
+            scheme: account.scheme,
+            credentials: &account.credentials,
+            connections,
+        })
+    }
+
+    fn session<'a>(&'a self, target: &'a Target<'a>) -> Result<Session<'a>, Fault> {
         Ok(Session {
             sender: Sender {
-                connections: client,
+                connections: target.connections,
                 limits: &self.limits,
                 clock: &self.clock,
                 gates: &self.gates,
                 sent: AtomicU32::new(0),
             },
             memory: &self.memory,
-            origin: origin(image, scheme)?,
-            image,
-            account,
-            credentials,
+            origin: origin(&target.image, target.scheme)?,
+            image: &target.image,
+            account: target.account,
+            credentials: target.credentials,
         })
     }
+}
+
+/// An image as it is asked for, which at a mirror has another name, and the means to ask.
+struct Target<'a> {
+    image: Image,
+    account: AccountId,
+    scheme: Scheme,
+    credentials: &'a Credentials,
+    connections: &'a Connections,
 }
 
 /// Where the registry of an image is served.

@@ -12,6 +12,10 @@ use super::report::Mistake;
 use super::tree::{Entry, Node, Value};
 use crate::secret::Secret;
 
+pub mod cloud;
+
+use cloud::{RawAzure, RawEcr, RawGcp};
+
 mirror! {
     /// Where a secret is kept: one of `file` and `env`.
     RawSecret requires [] {
@@ -156,7 +160,13 @@ impl Read for Secret {
 #[derive(Debug, Clone)]
 pub struct Guarded<T>(pub T);
 
-impl<T: Mirror> Read for Guarded<T> {
+/// Which values of a mapping of credentials are no secrets.
+pub trait Guard: Mirror {
+    /// Their keys.
+    const SHOWN: &'static [&'static str];
+}
+
+impl<T: Guard> Read for Guarded<T> {
     fn read_entry(entry: &Entry, reader: &mut Reader<'_, '_>) -> Option<At<Self>> {
         if !matches!(entry.node.value, Value::Map(_)) {
             reader.hide_value(entry);
@@ -167,8 +177,9 @@ impl<T: Mirror> Read for Guarded<T> {
     fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
         if let Value::Map(entries) = &node.value {
             hide_values(entries, reader, |entry| match &entry.node.value {
-                // With a colon it is the password, too.
-                Value::Text(text) => entry.key == "username" && !text.contains(':'),
+                // A user name with a colon is the password, too.
+                Value::Text(text) if entry.key == "username" => !text.contains(':'),
+                Value::Text(_) => T::SHOWN.contains(&entry.key.as_str()),
                 _ => false,
             });
         }
@@ -207,8 +218,13 @@ mirror! {
     }
 }
 
+impl Guard for RawGitCredentials {
+    const SHOWN: &'static [&'static str] = &["username"];
+}
+
 mirror! {
-    /// As whom a registry is asked: a user and password, or a Docker configuration file.
+    /// As whom a registry is asked: a user and password, a Docker configuration file, or what a cloud
+    /// gives for its own registries.
     RawRegistryCredentials requires [] {
         /// The user.
         username = "username": Username,
@@ -216,7 +232,17 @@ mirror! {
         password = "password": Secret,
         /// A Docker `config.json`, or the content of a Kubernetes `dockerconfigjson` secret.
         docker_config = "dockerConfig": RawFile,
+        /// Amazon ECR and ECR Public; `{}` takes what the platform has.
+        ecr = "ecr": Guarded<RawEcr>,
+        /// Google Artifact Registry and Container Registry; `{}` takes what the platform has.
+        gcp = "gcp": Guarded<RawGcp>,
+        /// Azure Container Registry; `{}` takes what the platform has.
+        azure = "azure": Guarded<RawAzure>,
     }
+}
+
+impl Guard for RawRegistryCredentials {
+    const SHOWN: &'static [&'static str] = &["username"];
 }
 
 #[cfg(test)]

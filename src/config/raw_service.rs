@@ -20,7 +20,7 @@ use super::tree::{Node, Value};
 
 mod values;
 
-use values::{Author, Branch, Host, RepositoryPath, Url};
+use values::{Author, Branch, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
     /// The configuration of the service.
@@ -115,6 +115,8 @@ mirror! {
         host = "host": Host,
         /// The repositories it is for: `acme/a` is that one and all below, `acme/a/` those below.
         path = "path": RepositoryPath,
+        /// Where its images are looked up instead, as `HOST` or `HOST/PATH`; manifests keep the name.
+        mirror = "mirror": MirrorPlace,
         /// As whom.
         credentials = "credentials": Guarded<RawRegistryCredentials>,
         /// How often its images are looked at, 1s to 7d; 5m if nothing is said.

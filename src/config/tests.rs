@@ -1,6 +1,7 @@
 //! The configuration as a whole: files in, values and diagnostics out.
 
 mod apps;
+mod clouds;
 mod examples;
 mod hostile;
 mod service;

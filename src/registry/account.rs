@@ -22,6 +22,8 @@ pub struct Account {
     /// The repositories it is for: `acme/a` is that one and all below it, `acme/a/` only those below,
     /// empty is all of the registry.
     pub path: String,
+    /// Where its images are looked up instead; scheme, credentials and authorities are for that place.
+    pub mirror: Option<Mirror>,
     /// Whether the connection is encrypted.
     pub scheme: Scheme,
     /// As whom.
@@ -37,10 +39,26 @@ impl Account {
             name: None,
             host: host.into(),
             path: String::new(),
+            mirror: None,
             scheme: Scheme::Https,
             credentials: Credentials::Anonymous,
             ca_pem: None,
         }
+    }
+
+    /// The image that is asked for when `image` is looked up with this account; none if the mirror
+    /// can't have an image of that name.
+    pub(super) fn asked(&self, image: &Image) -> Option<Image> {
+        let Some(Mirror { host, path }) = &self.mirror else {
+            return Some(image.clone());
+        };
+        let repository = match path.as_str() {
+            "" => image.repository().to_owned(),
+            path => format!("{path}/{}", image.repository()),
+        };
+        let asked: Image = format!("{host}/{repository}").parse().ok()?;
+        // Docker Hub would take a name of one part for another one.
+        (asked.repository() == repository).then_some(asked)
     }
 
     fn covers(&self, image: &Image) -> bool {
@@ -51,6 +69,15 @@ impl Account {
                 path.is_empty() || path.ends_with('/') || rest.is_empty() || rest.starts_with('/')
             })
     }
+}
+
+/// A registry, or a part of it, that has the images of another one under the same names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its host, as [`Image::registry`] prints it.
+    pub host: String,
+    /// What stands before the names of repositories there, or nothing.
+    pub path: String,
 }
 
 /// Whether the connection to a registry is encrypted.
@@ -174,6 +201,52 @@ mod tests {
         ] {
             assert_eq!(all(image), wanted, "{image}");
         }
+    }
+
+    #[test]
+    fn a_mirror_is_asked_for_the_same_name() {
+        for (host, path, image, wanted) in [
+            ("m.example", "", "nginx", Some("m.example/library/nginx")),
+            (
+                "m.example:5000",
+                "hub/x",
+                "a/b",
+                Some("m.example:5000/hub/x/a/b"),
+            ),
+            (
+                "docker.io",
+                "",
+                "ghcr.io/acme/shop",
+                Some("docker.io/acme/shop"),
+            ),
+            ("docker.io", "", "ghcr.io/shop", None),
+            (
+                "docker.io",
+                "acme",
+                "ghcr.io/shop",
+                Some("docker.io/acme/shop"),
+            ),
+        ] {
+            let account = Account {
+                mirror: Some(Mirror {
+                    host: host.to_owned(),
+                    path: path.to_owned(),
+                }),
+                ..Account::anonymous("docker.io")
+            };
+            let asked = account.asked(&image.parse().unwrap());
+            let asked = asked.map(|image| image.to_string());
+            assert_eq!(asked.as_deref(), wanted, "{image}");
+        }
+        let long = format!("ghcr.io/{}", ["a"; 100].join("/"));
+        let account = Account {
+            mirror: Some(Mirror {
+                host: "m.example".to_owned(),
+                path: ["b"; 100].join("/"),
+            }),
+            ..Account::anonymous("ghcr.io")
+        };
+        assert_eq!(account.asked(&long.parse().unwrap()), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod init;
 mod markdown;
 mod parts;
 mod registry_auth;
+mod registry_clouds;
 mod registry_faults;
 mod registry_listing;
 mod registry_real;

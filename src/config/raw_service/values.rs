@@ -128,6 +128,37 @@ impl Scalar for Host {
     }
 }
 
+/// Another registry, or a part of it, that has the images of one.
+#[derive(Debug, Clone)]
+pub struct MirrorPlace {
+    /// Its host, in canonical form.
+    pub host: String,
+    /// What stands before the names of repositories there, without slashes at its ends.
+    pub path: String,
+}
+
+impl Scalar for MirrorPlace {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let place = text.strip_suffix('/').unwrap_or(text);
+        let (host, path) = match place.split_once('/') {
+            Some((host, path)) if !text.contains("://") => (host, path),
+            _ => (place, ""),
+        };
+        let Host(host) = Host::parse(host)?;
+        if !path.is_empty() {
+            RepositoryPath::parse(path)?;
+        }
+        Ok(Self {
+            host,
+            path: path.to_owned(),
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[^/]+(/[a-z0-9._-]+)*/?$"})
+    }
+}
+
 /// The start of repository names on a registry.
 #[derive(Debug, Clone)]
 pub struct RepositoryPath(pub String);
@@ -215,6 +246,36 @@ mod tests {
             &["off", "direct"],
             &["", "pullRequest", "on", "Direct"],
         );
+    }
+
+    #[test]
+    fn a_mirror_is_a_host_with_a_path() {
+        for (text, host, path) in [
+            ("mirror.example.com", "mirror.example.com", ""),
+            (
+                "Mirror.example.com:5000/hub/",
+                "mirror.example.com:5000",
+                "hub",
+            ),
+            (
+                "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a/b",
+                "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+                "a/b",
+            ),
+        ] {
+            let mirror = MirrorPlace::parse(text).unwrap();
+            assert_eq!((mirror.host.as_str(), mirror.path.as_str()), (host, path));
+        }
+        for text in [
+            "",
+            "mirror",
+            "https://mirror.example.com",
+            "m.example/A",
+            "m.example//a",
+            "m.example/a:1",
+        ] {
+            assert!(MirrorPlace::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::config::name::Name;
 use crate::config::raw_service::RawRegistry;
 use crate::config::read::At;
 use crate::config::report::{Mistake, Report, Spot};
-use crate::registry::{Account, Credentials, Scheme};
+use crate::registry::{Account, Credentials, Mirror, Scheme};
+
+mod cloud;
 
 use super::{report_second, value};
 
@@ -51,8 +53,11 @@ pub(super) fn registries(
 }
 
 fn registry(mut raw: RawRegistry, report: &mut Report<'_>) -> Option<Registry> {
+    let mirror = value(&raw.mirror);
+    let asked = mirror.as_ref().map(|mirror| mirror.host.clone());
+    let asked = asked.or_else(|| value(&raw.host).map(|host| host.0));
     let credentials = match raw.credentials.take() {
-        Some(raw) => login(raw.value.0, raw.spot, report)?,
+        Some(raw) => login(raw.value.0, raw.spot, asked.as_deref(), report)?,
         None => Credentials::Anonymous,
     };
     let scheme = match value(&raw.plain_http) {
@@ -68,6 +73,10 @@ fn registry(mut raw: RawRegistry, report: &mut Report<'_>) -> Option<Registry> {
             name: raw.name.take().map(|name| name.value.to_string()),
             host: raw.host.take()?.value.0,
             path: raw.path.take().map(|path| path.value.0).unwrap_or_default(),
+            mirror: mirror.map(|mirror| Mirror {
+                host: mirror.host,
+                path: mirror.path,
+            }),
             scheme,
             credentials,
             ca_pem: raw.ca.take().map(|ca| ca.value.0),
@@ -76,23 +85,47 @@ fn registry(mut raw: RawRegistry, report: &mut Report<'_>) -> Option<Registry> {
     })
 }
 
+/// `asked` is the host that is asked, if it could be read.
 fn login(
     mut raw: RawRegistryCredentials,
     spot: Spot,
+    asked: Option<&str>,
     report: &mut Report<'_>,
 ) -> Option<Credentials> {
-    let basic = (raw.username.is_written(), raw.password.is_written());
-    match (basic, raw.docker_config.is_written()) {
-        ((true, true), false) => Some(Credentials::Basic {
-            username: raw.username.take()?.value.0,
-            password: raw.password.take()?.value,
-        }),
-        ((false, false), true) => {
+    let written = [
+        raw.username.is_written() || raw.password.is_written(),
+        raw.docker_config.is_written(),
+        raw.ecr.is_written(),
+        raw.gcp.is_written(),
+        raw.azure.is_written(),
+    ];
+    match written {
+        [true, false, false, false, false]
+            if raw.username.is_written() && raw.password.is_written() =>
+        {
+            Some(Credentials::Basic {
+                username: raw.username.take()?.value.0,
+                password: raw.password.take()?.value,
+            })
+        }
+        [false, true, false, false, false] => {
             let file = raw.docker_config.take()?.value.path()?;
             Some(Credentials::DockerConfig(file))
         }
+        [false, false, true, false, false] => {
+            let raw = raw.ecr.take()?;
+            cloud::ecr(raw.value.0, raw.spot, asked?, report)
+        }
+        [false, false, false, true, false] => {
+            let raw = raw.gcp.take()?;
+            cloud::gcp(raw.value.0, raw.key, asked?, report)
+        }
+        [false, false, false, false, true] => {
+            let raw = raw.azure.take()?;
+            cloud::azure(raw.value.0, raw.spot, asked?, report)
+        }
         _ => {
-            let hint = "write `username` and `password`, or `dockerConfig`";
+            let hint = "write `username` and `password`, or one of `dockerConfig`, `ecr`, `gcp` and `azure`";
             let mistake = Mistake::new("these credentials are not one way to sign in");
             report.error(spot, mistake.hint(hint));
             None

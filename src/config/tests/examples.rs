@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
+use crate::config::credential::RawRegistryCredentials;
+use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
 use crate::config::raw_app::{RawApp, RawStage, RawTags};
 use crate::config::raw_service::{
     RawCache, RawCommit, RawEntry, RawPush, RawRegistry, RawRepository, RawServer, RawService,
@@ -111,6 +113,14 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawPush", RawPush::KEYS),
         (&service, "RawEntry", RawEntry::KEYS),
         (&service, "RawRegistry", RawRegistry::KEYS),
+        (
+            &service,
+            "RawRegistryCredentials",
+            RawRegistryCredentials::KEYS,
+        ),
+        (&service, "RawEcr", RawEcr::KEYS),
+        (&service, "RawGcp", RawGcp::KEYS),
+        (&service, "RawAzure", RawAzure::KEYS),
         (&service, "RawServer", RawServer::KEYS),
         (&service, "RawCache", RawCache::KEYS),
         (&app, "RawApp", RawApp::KEYS),
@@ -156,6 +166,10 @@ fn the_reference_names_every_key() {
         RawPush::KEYS,
         RawEntry::KEYS,
         RawRegistry::KEYS,
+        RawRegistryCredentials::KEYS,
+        RawEcr::KEYS,
+        RawGcp::KEYS,
+        RawAzure::KEYS,
         RawServer::KEYS,
         RawCache::KEYS,
         RawApp::KEYS,
