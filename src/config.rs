@@ -18,14 +18,18 @@ mod duration;
 mod folder;
 mod glob;
 mod name;
+mod presets;
 mod raw_app;
 mod raw_service;
+mod raw_tags;
 mod read;
 mod report;
 mod schema;
 mod service;
+mod tags;
 mod target;
 mod tree;
+mod unwired;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +39,7 @@ pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
 pub use folder::FolderPath;
 pub use glob::{Globs, ImageGlobs, Paths};
 pub use name::{FluxMarker, InvalidName, Name};
+pub use presets::names as preset_names;
 pub use raw_service::PushMode;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
 pub use service::{PoliciesEntry, Registry, Repository, Server, Service};
@@ -44,9 +49,11 @@ pub use tree::MAX_FILE;
 use std::time::Duration;
 
 use crate::diag::Diagnostic;
+use crate::policy::Policy;
+use raw_app::RawApp;
 use raw_service::RawService;
-use read::Read as _;
-use report::Report;
+use read::{Keys, Mirror as _, Read as _};
+use report::{Mistake, Report};
 
 /// How often the images of a registry are looked at where no entry says.
 pub const REGISTRY_INTERVAL: Duration = duration::Interval::REGISTRY.0;
@@ -69,6 +76,36 @@ pub fn service(file: &str, text: &str) -> Loaded<Service> {
     let source = report.source(file, text);
     let raw = read::read_text(source, &mut report, RawService::read);
     let value = raw.and_then(|raw| service::convert(raw, &mut report));
+    Loaded {
+        value: value.filter(|_| report.errors(source) == 0),
+        diagnostics: report.finish(),
+    }
+}
+
+/// Reads the policy of an app file, a `defaults.yaml` or a ready-made policy, to be tried on tags by
+/// itself: no defaults are laid under it, and keys whose work is not done elsewhere are read. Of
+/// stages, nothing counts.
+pub fn policy(file: &str, text: &str) -> Loaded<Policy> {
+    let mut report = Report::default();
+    let source = report.source(file, text);
+    let keys = Keys {
+        required: &["version"],
+        ..RawApp::KEYS
+    };
+    let raw = read::read_text(source, &mut report, |node, reader| {
+        RawApp::read_with(node, reader, keys)
+    });
+    let value = raw.and_then(|raw| {
+        for stage in raw.stages.get().into_iter().flat_map(|list| &list.value) {
+            if let Some(tags) = stage.value.tags.get() {
+                let mistake = Mistake::new("the `tags` of a stage are not looked at here");
+                report.warning(tags.key, mistake.hint("the app's `tags` are"));
+            }
+        }
+        let mut raw = presets::lay(raw, std::iter::empty(), &mut report);
+        let unordered = raw.unordered.take().map(|at| at.value).unwrap_or_default();
+        tags::convert(raw.tags.take().map(|at| at.value), unordered, &mut report)
+    });
     Loaded {
         value: value.filter(|_| report.errors(source) == 0),
         diagnostics: report.finish(),

@@ -9,15 +9,14 @@ use std::collections::HashMap;
 
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
-use super::raw_app::{RawApp, RawStage, RawTags, RawTarget};
+use super::raw_app::{RawApp, RawStage, RawTarget};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use super::service::PoliciesEntry;
+use super::tags;
 use super::target::{self, Target};
 use crate::image::Image;
-use crate::policy::{
-    Conditions, Ignore, IgnoreError, Order, Parts, Policy, Prereleases, Unordered,
-};
+use crate::policy::{Policy, Unordered, Write};
 
 /// An image, its policy and its stages.
 #[derive(Debug, Clone)]
@@ -63,6 +62,8 @@ pub struct Stage {
     pub paths: Paths,
     /// Which tags are acceptable: its own policy, or the app's.
     pub policy: Policy,
+    /// What is written of a choice.
+    pub write: Write,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -111,15 +112,24 @@ pub(super) fn parts(
     report: &mut Report<'_>,
 ) -> Option<Shared> {
     let unordered = raw.unordered.take().map(|at| at.value).unwrap_or_default();
-    let policy = policy(raw.tags.take().map(|tags| tags.value), unordered, report);
+    let policy = tags::convert(raw.tags.take().map(|tags| tags.value), unordered, report);
+    let write = raw.write.take().map(|at| (at.value, at.spot));
     let marker = raw.marker.take().zip(app);
     let targets = match raw.targets.take() {
         Some(targets) => targets_of(targets.value, app, report),
         None => Some(Vec::new()),
     };
     let stages = match raw.stages.take() {
-        Some(stages) => stages_of(stages.value, app, policy.as_ref(), unordered, report),
-        None => whole_repository(policy.as_ref()),
+        Some(stages) => {
+            let above = Above {
+                app,
+                policy: policy.as_ref(),
+                unordered,
+                write: write.as_ref(),
+            };
+            stages_of(stages.value, above, report)
+        }
+        None => whole_repository(policy.as_ref(), write.as_ref(), report),
     };
     Some(Shared {
         policy: policy?,
@@ -131,54 +141,6 @@ pub(super) fn parts(
         targets: targets?,
         stages: stages?,
     })
-}
-
-fn policy(raw: Option<RawTags>, unordered: Unordered, report: &mut Report<'_>) -> Option<Policy> {
-    let mut raw = raw.unwrap_or_default();
-    if let Some(range) = raw.semver.get() {
-        for lint in range.value.lints() {
-            report.warning(range.spot, Mistake::new(lint.to_string()));
-        }
-    }
-    let ignore = match raw.ignore.take() {
-        Some(globs) => ignore(&globs, report)?,
-        None => Ignore::default(),
-    };
-    Some(Policy {
-        order: raw
-            .semver
-            .take()
-            .map_or_else(Order::default, |range| Order::Semver(range.value)),
-        pattern: raw.pattern.take().map(|pattern| pattern.value),
-        ignore,
-        prereleases: match raw.prereleases.take().map(|at| at.value) {
-            Some(true) => Prereleases::Allow,
-            Some(false) => Prereleases::Deny,
-            None => Prereleases::FromRange,
-        },
-        variant: raw.variant.take().map(|at| at.value).unwrap_or_default(),
-        loose: match raw.loose.take().map(|at| at.value) {
-            Some(true) => Parts::Loose,
-            Some(false) | None => Parts::Three,
-        },
-        level: None,
-        conditions: Conditions::default(),
-        unordered,
-    })
-}
-
-fn ignore(globs: &At<Vec<At<String>>>, report: &mut Report<'_>) -> Option<Ignore> {
-    let texts: Vec<&str> = globs.value.iter().map(|glob| glob.value.as_str()).collect();
-    let error = match Ignore::new(&texts) {
-        Ok(ignore) => return Some(ignore),
-        Err(error) => error,
-    };
-    let spot = match &error {
-        IgnoreError::Glob { index, .. } => globs.value.get(*index).map(|glob| glob.spot),
-        IgnoreError::TooMany => None,
-    };
-    report.error(spot.unwrap_or(globs.spot), Mistake::new(error.to_string()));
-    None
 }
 
 fn targets_of(
@@ -194,20 +156,32 @@ fn targets_of(
 }
 
 /// The one stage of an app that lists none.
-fn whole_repository(policy: Option<&Policy>) -> Option<Vec<Stage>> {
+fn whole_repository(
+    policy: Option<&Policy>,
+    write: Option<&(Write, Spot)>,
+    report: &mut Report<'_>,
+) -> Option<Vec<Stage>> {
     let everything = Globs::everything().ok()?;
     Some(vec![Stage {
         name: Name::default_stage(),
         paths: Paths::new(everything, Globs::default()),
         policy: policy?.clone(),
+        write: tags::write(write, policy?, report)?,
     }])
+}
+
+/// What a stage has from its app.
+#[derive(Clone, Copy)]
+struct Above<'a> {
+    app: Option<&'a Name>,
+    policy: Option<&'a Policy>,
+    unordered: Unordered,
+    write: Option<&'a (Write, Spot)>,
 }
 
 fn stages_of(
     raw: Vec<At<RawStage>>,
-    app: Option<&Name>,
-    policy: Option<&Policy>,
-    unordered: Unordered,
+    above: Above<'_>,
     report: &mut Report<'_>,
 ) -> Option<Vec<Stage>> {
     let mut names: HashMap<Name, Spot> = HashMap::new();
@@ -220,28 +194,24 @@ fn stages_of(
             let hint = format!("it is already on line {}", first.at.line);
             report.error(name.spot, Mistake::new(message).hint(hint));
         }
-        stages.push(stage(raw.value, app, policy, unordered, report));
+        stages.push(stage(raw.value, above, report));
     }
     stages.into_iter().collect()
 }
 
-fn stage(
-    mut raw: RawStage,
-    app: Option<&Name>,
-    app_policy: Option<&Policy>,
-    unordered: Unordered,
-    report: &mut Report<'_>,
-) -> Option<Stage> {
-    let include = globs(&raw.paths, app, report);
-    let exclude = globs(&raw.exclude, app, report);
+fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option<Stage> {
+    let include = globs(&raw.paths, above.app, report);
+    let exclude = globs(&raw.exclude, above.app, report);
     let policy = match raw.tags.take() {
-        Some(tags) => policy(Some(tags.value), unordered, report),
-        None => app_policy.cloned(),
+        Some(tags) => tags::convert(Some(tags.value), above.unordered, report),
+        None => above.policy.cloned(),
     };
+    let policy = policy?;
     Some(Stage {
+        write: tags::write(above.write, &policy, report)?,
         name: raw.name.take()?.value,
         paths: Paths::new(include?, exclude?),
-        policy: policy?,
+        policy,
     })
 }
 

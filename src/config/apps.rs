@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use super::app::{self, App, Origin};
 use super::defaults::{self, Defaults};
 use super::name::Name;
+use super::presets;
 use super::raw_app::RawApp;
 use super::read::{Read, read_text};
 use super::report::{Mistake, Report, SourceId, Spot};
 use super::service::PoliciesEntry;
 use super::tree::{self, Value};
+use super::unwired;
 use crate::diag::Diagnostic;
 
 /// A file of a policies folder.
@@ -137,12 +139,11 @@ fn read_file<'t>(
         .as_ref()
         .and_then(|raw| raw.app.get())
         .map(|name| (name.value.clone(), name.spot));
+    if let Some(raw) = &raw {
+        unwired::refuse(raw, report);
+    }
     let laid = defaults.under(file.path);
-    let raw = raw.map(|raw| {
-        laid.raws
-            .into_iter()
-            .fold(raw, |raw, under| raw.over(under.clone()))
-    });
+    let raw = raw.map(|raw| presets::lay(raw, laid.raws.into_iter(), report));
     let origin = Origin {
         file: file.path,
         blob: file.blob,

@@ -9,6 +9,7 @@ use schemars::{Schema, json_schema};
 
 use super::read::{Scalar, shorten};
 use super::report::Mistake;
+use crate::policy::Span;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -20,6 +21,9 @@ const SHORTEST: u64 = 1;
 
 /// Longest interval: a service that looks less than once a week looks broken.
 const LONGEST: u64 = 7 * DAY;
+
+/// Longest wait of a tag: who wants to wait for longer than a year wants a person to decide.
+const LONGEST_WAIT: u64 = 366 * DAY;
 
 /// How often something is looked at: 1 second to 7 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +40,7 @@ impl Interval {
 
 impl Scalar for Interval {
     fn parse(text: &str) -> Result<Self, Mistake> {
-        let seconds = seconds(text).ok_or_else(|| {
-            Mistake::new(format!("`{}` is not a duration", shorten(text)))
-                .hint("write a whole number and a unit, such as 90s, 5m, 2h or 7d")
-        })?;
+        let seconds = parse(text)?;
         if (SHORTEST..=LONGEST).contains(&seconds) {
             return Ok(Self(Duration::from_secs(seconds)));
         }
@@ -50,6 +51,28 @@ impl Scalar for Interval {
     fn schema() -> Schema {
         json_schema!({"type": "string", "pattern": "^[0-9]+[smhd]$"})
     }
+}
+
+impl Scalar for Span {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        if (SHORTEST..=LONGEST_WAIT).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("a tag waits for at least 1s and at most 366d"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[smhd]$"})
+    }
+}
+
+fn parse(text: &str) -> Result<u64, Mistake> {
+    seconds(text).ok_or_else(|| {
+        Mistake::new(format!("`{}` is not a duration", shorten(text)))
+            .hint("write a whole number and a unit, such as 90s, 5m, 2h or 7d")
+    })
 }
 
 /// The seconds of a whole number and one unit; too many to count are as many as can be counted.
@@ -103,6 +126,14 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_tag_waits_for_up_to_a_year() {
+        let seconds = |text: &str| Span::parse(text).map(|span| span.0.as_secs());
+        assert_eq!(seconds("30d"), Ok(30 * DAY));
+        let error = seconds("367d").unwrap_err();
+        assert!(error.hint.unwrap().contains("366d"));
     }
 
     #[test]

@@ -7,12 +7,14 @@ use schemars::{Schema, json_schema};
 
 use super::glob::PathGlob;
 use super::name::{MarkerPattern, Name};
-use super::read::{At, Scalar, Unsupported, Version, choice, mirror, shorten, unsupported};
+use super::presets::Preset;
+use super::raw_tags::RawTags;
+use super::read::{At, Scalar, Unsupported, Version, choice, mirror};
 use super::report::Mistake;
 use super::target::KeyPattern;
-use crate::image::{Image, ParseError, Tag};
+use crate::image::{Image, ParseError};
 use crate::manifest::Part;
-use crate::policy::{Pattern, Range, Unordered, Variant};
+use crate::policy::{Unordered, Write};
 
 mirror! {
     /// An app: an image, its policy and its stages.
@@ -25,15 +27,17 @@ mirror! {
         image = "image": Image,
         /// Not supported yet: several images that share a tag.
         images = "images": Unsupported,
-        /// Not supported yet: a ready-made policy to start from.
-        extends = "extends": Unsupported,
+        /// A ready-made policy: its keys count where the app and the defaults nearer to it say
+        /// nothing.
+        extends = "extends": Preset,
         /// Not supported yet: other names of the image.
         aliases = "aliases": Unsupported,
         /// Not supported yet: earlier names of the app.
         formerly = "formerly": Unsupported,
         /// Which tags are acceptable; any release if nothing is said.
         tags = "tags": RawTags,
-        /// What is written: `tag`, and the digest too where one is written already.
+        /// What is written: `tag`, and the digest too where one is written already. Not supported
+        /// yet: `tag@digest`, and `digest` alone, for a tag that is followed.
         write = "write": Write,
         /// What happens where a tag runs that has no place in the order, such as `latest`: `keep`
         /// it and say so (if nothing is said), or `replace` it.
@@ -49,46 +53,6 @@ mirror! {
         group = "group": Unsupported,
         /// The stages; one named `default` over the whole repository if nothing is said.
         stages = "stages": Vec<At<RawStage>>,
-    }
-}
-
-mirror! {
-    /// Which tags are acceptable and how they are ordered.
-    RawTags requires [] {
-        /// A range of semantic versions; `*` if nothing is said.
-        semver = "semver": Range,
-        /// Not supported yet: an order by calendar versions.
-        calver = "calver": Unsupported,
-        /// Not supported yet: an order by number.
-        numerical = "numerical": Unsupported,
-        /// Not supported yet: an order by text.
-        alphabetical = "alphabetical": Unsupported,
-        /// Not supported yet: an order by time.
-        newest = "newest": Unsupported,
-        /// Not supported yet: following one tag by its digest.
-        digest = "digest": Unsupported,
-        /// A regular expression that a tag must match somewhere; a group named `version` takes the
-        /// version out of the tag.
-        pattern = "match": Pattern,
-        /// Globs over whole tags that are never chosen.
-        ignore = "ignore": Vec<At<String>>,
-        /// Whether pre-releases are acceptable; what the range says if nothing is said.
-        prereleases = "prereleases": bool,
-        /// Whether versions of one and two parts are acceptable; `false` if nothing is said.
-        loose = "loose": bool,
-        /// Not supported yet: the largest step.
-        level = "level": Unsupported,
-        /// What the suffix, such as `alpine`, must be: `keep` that of the tag that runs (if nothing
-        /// is said), `any`, or a name; `""` is none.
-        variant = "variant": Variant,
-        /// Not supported yet: the platforms that must be there.
-        platforms = "platforms": Unsupported,
-        /// Not supported yet: how old a tag must be.
-        minimum_age = "minimumAge": Unsupported,
-        /// Not supported yet: what counts where a tag's age is unknown.
-        on_missing_time = "onMissingTime": Unsupported,
-        /// Not supported yet: how long a tag must be unchanged.
-        settle = "settle": Unsupported,
     }
 }
 
@@ -143,20 +107,18 @@ mirror! {
     }
 }
 
-/// What is written to a site: the tag, and the digest where one is written already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Write;
-
 impl Scalar for Write {
     fn parse(text: &str) -> Result<Self, Mistake> {
-        match text {
-            "tag@digest" | "digest" => Err(unsupported(text)),
-            _ => choice(text, &[("tag", Self)]),
-        }
+        let words = [
+            ("tag", Self::Tag),
+            ("tag@digest", Self::TagAndDigest),
+            ("digest", Self::Digest),
+        ];
+        choice(text, &words)
     }
 
     fn schema() -> Schema {
-        json_schema!({"enum": ["tag"]})
+        json_schema!({"enum": ["tag", "tag@digest", "digest"]})
     }
 }
 
@@ -188,57 +150,16 @@ impl Scalar for Unordered {
     }
 }
 
-impl Scalar for Variant {
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        match text {
-            "keep" => Ok(Self::Keep),
-            "any" => Ok(Self::Any),
-            // After the version and a `-` a tag may have any of its characters.
-            name if name.is_empty() || format!("1-{name}").parse::<Tag>().is_ok() => {
-                Ok(Self::Named(name.to_owned()))
-            }
-            _ => Err(
-                Mistake::new(format!("`{}` can't be part of a tag", shorten(text)))
-                    .hint("write `keep`, `any`, or a name such as `alpine`"),
-            ),
-        }
-    }
-}
-
-impl Scalar for Pattern {
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        text.parse::<Self>()
-            .map_err(|error| Mistake::new(error.to_string()))
-    }
-}
-
-impl Scalar for Range {
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        text.parse::<Self>()
-            .map_err(|error| Mistake::new(error.to_string()).hint(error.hint()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_have_a_meaning() {
-        assert!(matches!(Variant::parse("keep"), Ok(Variant::Keep)));
-        assert!(matches!(Variant::parse("any"), Ok(Variant::Any)));
-        assert!(
-            matches!(Variant::parse("alpine3.19"), Ok(Variant::Named(name)) if name == "alpine3.19")
-        );
-        assert!(matches!(Variant::parse(""), Ok(Variant::Named(name)) if name.is_empty()));
-        assert!(Variant::parse("a b").is_err());
         assert_eq!(Unordered::parse("replace"), Ok(Unordered::Replace));
         assert!(Unordered::parse("Replace").is_err());
-        assert!(Write::parse("tag").is_ok());
-        for later in ["tag@digest", "digest"] {
-            let mistake = Write::parse(later).unwrap_err();
-            assert!(mistake.message.contains("not supported yet"), "{later}");
-        }
+        assert_eq!(Write::parse("tag@digest"), Ok(Write::TagAndDigest));
+        assert!(Write::parse("tags").is_err());
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod apps;
 mod clouds;
 mod examples;
 mod hostile;
+mod presets;
 mod service;
+mod tags;
 mod targets;
 mod unsupported;
 

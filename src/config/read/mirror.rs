@@ -102,11 +102,12 @@ impl<T: Read> JsonSchema for Field<T> {
     }
 }
 
-/// A struct that mirrors a mapping of the file, with its reader, merge and schema.
+/// A struct that mirrors a mapping of the file, with its reader, merge and schema. `beneath` names a
+/// function from what is written and what is the default to what of the default still counts.
 macro_rules! mirror {
     (
         $(#[$meta:meta])*
-        $name:ident requires [$($required:literal),*] {
+        $name:ident requires [$($required:literal),*] $(beneath $beneath:ident)? {
             $( $(#[$field_meta:meta])* $field:ident = $key:literal: $type:ty, )*
         }
     ) => {
@@ -156,6 +157,7 @@ macro_rules! mirror {
             }
 
             fn over(self, default: Self) -> Self {
+                $( let default = $beneath(&self, default); )?
                 Self {
                     $( $field: self.$field.over(default.$field), )*
                 }

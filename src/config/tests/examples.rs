@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::*;
 use crate::config::credential::RawRegistryCredentials;
 use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
-use crate::config::raw_app::{RawApp, RawStage, RawTags};
+use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::{
     RawCache, RawCommit, RawEntry, RawPush, RawRegistry, RawRepository, RawServer, RawService,
 };
+use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
 use crate::config::{app_schema, service_schema};
 use crate::registry::Credentials;
@@ -125,6 +126,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawCache", RawCache::KEYS),
         (&app, "RawApp", RawApp::KEYS),
         (&app, "RawTags", RawTags::KEYS),
+        (&app, "RawKeyed", RawKeyed::KEYS),
         (&app, "RawStage", RawStage::KEYS),
     ] {
         let schema = mapping(schema, name);
@@ -174,6 +176,7 @@ fn the_reference_names_every_key() {
         RawCache::KEYS,
         RawApp::KEYS,
         RawTags::KEYS,
+        RawKeyed::KEYS,
         RawStage::KEYS,
     ] {
         for key in keys.known {
