@@ -1,4 +1,5 @@
-//! Registries: the tags of an image, and the digest of a tag, over the OCI distribution API.
+//! Registries: the tags of an image, the digest of a tag, and what a manifest says of its image, over
+//! the OCI distribution API.
 //!
 //! Invariant: a [`Listing`] is complete. Whatever keeps a listing from its end (a limit, a broken
 //! page, a lost connection) is an [`Error`], because a short list would choose a wrong tag. Nothing a
@@ -15,6 +16,7 @@ mod auth;
 pub mod challenge;
 pub mod cloud;
 mod delay;
+mod describe;
 mod docker_config;
 mod error;
 mod exchange;
@@ -29,6 +31,7 @@ mod token;
 mod words;
 
 pub use account::{Access, Account, AccountId, Credentials, Mirror, Scheme};
+pub use describe::{BuiltFor, Created, CreatedFrom, Described, Description, Detail};
 pub use error::{As, Error, Fault, LoginError};
 pub use limits::Limits;
 
@@ -171,6 +174,32 @@ impl Client {
         resolve.await.map_err(|source| Error::Resolve {
             image: image.clone(),
             tag: tag.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// What the manifest or index `digest` says of its image, which is true for ever. An `account` for
+    /// another registry than the image's counts as anonymous.
+    ///
+    /// # Errors
+    /// When the registry can't be asked or its answer can't be trusted.
+    pub async fn describe(
+        &self,
+        image: &Image,
+        account: AccountId,
+        digest: &Digest,
+        detail: Detail,
+    ) -> Result<Described, Error> {
+        let describe = async {
+            let target = self.0.target(image, account)?;
+            let session = self.0.session(&target)?;
+            self.0
+                .in_time(image, describe::describe(&session, digest, detail))
+                .await
+        };
+        describe.await.map_err(|source| Error::Describe {
+            image: image.clone(),
+            digest: digest.clone(),
             source: Box::new(source),
         })
     }

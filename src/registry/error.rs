@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloud::CloudError;
-use crate::image::{Image, Tag};
+use crate::image::{Digest, Image, Tag};
 use crate::{http, secret};
 
 /// An operation on a registry that failed.
@@ -29,6 +29,16 @@ pub enum Error {
         image: Image,
         /// The tag.
         tag: Tag,
+        /// Why not.
+        source: Box<Fault>,
+    },
+    /// What a manifest says can't be had.
+    #[error("the manifest {image}@{digest} can't be read")]
+    Describe {
+        /// The image.
+        image: Image,
+        /// The manifest.
+        digest: Digest,
         /// Why not.
         source: Box<Fault>,
     },
@@ -56,7 +66,9 @@ impl Error {
     /// What happened, for an operation on an image.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
-            Self::Tags { source, .. } | Self::Resolve { source, .. } => Some(source),
+            Self::Tags { source, .. }
+            | Self::Resolve { source, .. }
+            | Self::Describe { source, .. } => Some(source),
             Self::Ca { .. } | Self::Client { .. } => None,
         }
     }

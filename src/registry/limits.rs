@@ -16,6 +16,10 @@ pub(super) const MAX_TOKEN_REPLY: usize = 64 * KIB;
 /// spec, "Pushing manifests").
 pub(super) const MAX_MANIFEST: usize = 4 * MIB;
 
+/// Largest image configuration read, in bytes: they grow with the history of an image, to tens of
+/// kilobytes.
+pub(super) const MAX_CONFIG: usize = 4 * MIB;
+
 /// How much of an error reply is read, in bytes: enough for the error list and any help page's head.
 pub(super) const MAX_ERROR_REPLY: usize = 64 * KIB;
 

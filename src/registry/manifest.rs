@@ -19,7 +19,7 @@ use crate::image::{Digest, Tag};
 
 /// Every type a tag can stand for. A registry that misses one here may convert the manifest or pick a
 /// platform, and so answer with another digest.
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";

@@ -31,6 +31,7 @@ mod markdown;
 mod parts;
 mod registry_auth;
 mod registry_clouds;
+mod registry_describe;
 mod registry_faults;
 mod registry_listing;
 mod registry_real;
