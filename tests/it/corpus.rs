@@ -6,126 +6,34 @@
 //!
 //! - `IMAGE -> TAG`, `IMAGE -> TAG@new`: as the service writes, at every site of the image;
 //! - `IMAGE = REFERENCE`: as `tagwright set` writes, so exactly that;
-//! - `app NAME -> TAG`: at every site whose marker names the app, or the image policy;
+//! - `app NAME -> TAG`, `app NAME = REFERENCE`: at every site whose marker or target names the app, or
+//!   the image policy;
+//! - `target APP PATH PART`: the app names the value that the path of keys leads to;
 //! - `! LINE:COLUMN WORDS`: a site that is refused, with these words in the reason;
+//! - `problem LINE:COLUMN WORDS`: why the file isn't read as what its name says;
+//! - `note LINE:COLUMN WORDS`: what is wrong with a marker;
+//! - `lost PATH WORDS`: what became of a target that leads to no value;
 //! - `nothing`: neither an edit nor a refusal.
 //!
-//! `@new` stands for `@sha256:` and sixty-four twos. Every case is done twice, the second time without
-//! effect, and read by another implementation of YAML, which must see the edits and no other change.
+//! All that is told of a file must be there, in its order. `@new` stands for `@sha256:` and sixty-four
+//! twos. Every case is done twice, the second time without effect, and read by another implementation of
+//! YAML, which must see the edits and no other change.
 
-use std::collections::BTreeMap;
+mod cases;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use tagwright::image::{Digest, Image, Reference, Tag};
-use tagwright::manifest::{
-    self, Change, DigestRule, Edit, FileIndex, Format, Marker, Rewritten, Site, Target,
-};
+use tagwright::manifest::{self, Change, Edit, FileIndex, Format, Rewritten};
+
+use cases::{Told, Wanted};
 
 #[path = "../../src/manifest/tests/oracle.rs"]
 mod oracle;
 
-/// Fewest files that count as the corpus, so that a wrong folder doesn't pass.
-const MIN_FILES: usize = 300;
-
-/// What a case says in `cases.txt`.
-#[derive(Debug, Clone, Default)]
-struct Wanted {
-    assignments: Vec<Assignment>,
-    /// Places, and words of the reasons.
-    refusals: Vec<(String, String)>,
-    nothing: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Selector {
-    Image(Image),
-    App(String),
-}
-
-#[derive(Debug, Clone)]
-struct Assignment {
-    selector: Selector,
-    rename: Option<String>,
-    tag: Option<Tag>,
-    digest: Option<Digest>,
-    rule: DigestRule,
-}
-
-impl Assignment {
-    fn parse(line: &str) -> Self {
-        let line = line.replace("@new", &format!("@sha256:{}", "2".repeat(64)));
-        if let Some((image, reference)) = line.split_once(" = ") {
-            let reference: Reference = reference.parse().expect("a reference");
-            return Self {
-                selector: Selector::Image(image.parse().expect("an image")),
-                rename: Some(reference.name().to_owned()),
-                tag: reference.tag().cloned(),
-                digest: reference.digest().cloned(),
-                rule: DigestRule::Exact,
-            };
-        }
-        let (selector, version) = line.split_once(" -> ").expect("an assignment");
-        let (tag, digest) = match version.split_once('@') {
-            Some((tag, digest)) => (tag, Some(digest.parse().expect("a digest"))),
-            None => (version, None),
-        };
-        Self {
-            selector: match selector.strip_prefix("app ") {
-                Some(app) => Selector::App(app.to_owned()),
-                None => Selector::Image(selector.parse().expect("an image")),
-            },
-            rename: None,
-            tag: Some(tag.parse().expect("a tag")),
-            digest,
-            rule: DigestRule::WhereHeld,
-        }
-    }
-
-    fn selects(&self, site: &Site) -> bool {
-        match (&self.selector, &site.marker) {
-            (Selector::Image(image), _) => site.image() == Some(image),
-            (Selector::App(wanted), Some(Marker::Own { app: name, .. }))
-            | (Selector::App(wanted), Some(Marker::Flux { name, .. })) => wanted == name,
-            (Selector::App(_), Some(Marker::Target { .. }) | None) => false,
-        }
-    }
-
-    fn target(&self) -> Target<'_> {
-        Target {
-            rename: self.rename.as_deref(),
-            tag: self.tag.as_ref(),
-            digest: self.digest.as_ref(),
-            rule: self.rule,
-        }
-    }
-}
-
-/// Reads a folder's `cases.txt`.
-fn cases(folder: &Path) -> BTreeMap<String, Wanted> {
-    let file = folder.join("cases.txt");
-    let text = std::fs::read_to_string(&file).expect("the folder says what to set");
-    let mut cases: BTreeMap<String, Wanted> = BTreeMap::new();
-    let mut name = String::new();
-    for line in text.lines() {
-        let Some(line) = line.strip_prefix("  ") else {
-            name = line.to_owned();
-            cases.insert(name.clone(), Wanted::default());
-            continue;
-        };
-        let case = cases.get_mut(&name).expect("a name comes first");
-        match line.strip_prefix("! ") {
-            Some(refusal) => {
-                let (place, words) = refusal.split_once(' ').expect("a place and words");
-                case.refusals.push((place.to_owned(), words.to_owned()));
-            }
-            None if line == "nothing" => case.nothing = true,
-            None => case.assignments.push(Assignment::parse(line)),
-        }
-    }
-    cases
-}
+/// Fewest cases that count as the corpus, so that a wrong folder doesn't pass.
+const MIN_CASES: usize = 250;
 
 /// The paths in a folder, in the order of their names.
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -154,55 +62,39 @@ fn format(folder: &str, name: &str) -> Format {
     manifest::format_of(path).expect("a file in which sites are looked for")
 }
 
-fn rewrite(format: Format, bytes: &[u8], assignments: &[Assignment]) -> (FileIndex, Rewritten) {
-    let index = manifest::index(format, bytes);
+/// Indexes a file and sets what the case wants.
+fn rewrite(format: Format, bytes: &[u8], wanted: &Wanted) -> (FileIndex, Rewritten) {
+    let targets = &wanted.targets;
+    let index = manifest::index_with(format, bytes, targets);
     let changes: Vec<Change<'_>> = index
         .sites
         .iter()
         .enumerate()
         .filter(|(_, site)| !site.ignored && !index.ignored)
         .filter_map(|(number, site)| {
-            let assignment = assignments.iter().find(|one| one.selects(site))?;
+            let assignment = wanted.assignments.iter().find(|one| one.selects(site))?;
             Some(Change {
                 site: number,
                 target: assignment.target(),
             })
         })
         .collect();
-    let rewritten = manifest::rewrite(format, bytes, &index, &changes);
+    let rewritten = manifest::rewrite_with(format, bytes, targets, &index, &changes);
     (index, rewritten)
 }
 
 /// Runs a case and says what is wrong with it, or whether the other reader could read it too.
 fn run(format: Format, before: &[u8], after: &[u8], wanted: &Wanted) -> Result<bool, String> {
-    let (index, rewritten) = rewrite(format, before, &wanted.assignments);
+    let (index, rewritten) = rewrite(format, before, wanted);
     if rewritten.bytes != after {
         return Err(difference(&rewritten, after));
     }
-    let refused: Vec<String> = rewritten
-        .refused
-        .iter()
-        .map(|refused| format!("{} {}", refused.position, refused.reason))
-        .collect();
-    let expected = refused.len() == wanted.refusals.len()
-        && refused
-            .iter()
-            .zip(&wanted.refusals)
-            .all(|(line, (place, words))| {
-                let told = line.strip_prefix(place.as_str());
-                told.is_some_and(|told| told.starts_with(' ') && told.contains(words.as_str()))
-            });
-    if !expected {
-        return Err(format!(
-            "refused: {refused:#?}\nexpected: {:#?}",
-            wanted.refusals
-        ));
-    }
-    let idle = rewritten.edits.is_empty() && refused.is_empty();
+    told(&index, &rewritten, wanted)?;
+    let idle = rewritten.edits.is_empty() && rewritten.refused.is_empty();
     if idle != wanted.nothing {
         return Err("say `nothing` where nothing is to happen, and only there".to_owned());
     }
-    let (found, again) = rewrite(format, after, &wanted.assignments);
+    let (found, again) = rewrite(format, after, wanted);
     if !again.edits.is_empty() || again.bytes != after {
         return Err(format!("a second time changes it again: {:?}", again.edits));
     }
@@ -214,6 +106,36 @@ fn run(format: Format, before: &[u8], after: &[u8], wanted: &Wanted) -> Result<b
         // No other reader is at hand for what is neither YAML nor JSON.
         None => Ok(false),
     }
+}
+
+/// Compares all that is told of a file with what the case says.
+fn told(index: &FileIndex, rewritten: &Rewritten, wanted: &Wanted) -> Result<(), String> {
+    let refused = rewritten.refused.iter();
+    let refused = refused.map(|refused| format!("{} {}", refused.position, refused.reason));
+    let problem = index.problem.iter();
+    let problem = problem.map(|problem| format!("{} {problem}", problem.position));
+    let notes = index.notes.iter();
+    let notes = notes.map(|note| format!("{} {}", note.position, note.reason));
+    let checks: [(&str, Vec<String>, &[Told]); 3] = [
+        ("refused", refused.collect(), &wanted.refusals),
+        ("problem", problem.collect(), &wanted.problems),
+        ("notes", notes.collect(), &wanted.notes),
+    ];
+    for (what, lines, wanted) in checks {
+        if !Told::fits(wanted, &lines) {
+            return Err(format!("{what}: {lines:#?}\nexpected: {wanted:#?}"));
+        }
+    }
+    let aims = wanted.targets.iter().zip(&index.aims);
+    let lost: Vec<String> = aims
+        .filter_map(|(target, aim)| cases::lost(target, *aim))
+        .collect();
+    // In a file that can't be read no target is followed.
+    let unfollowed = index.problem.is_none() && index.aims.len() != wanted.targets.len();
+    if lost != wanted.lost || unfollowed {
+        return Err(format!("lost: {lost:#?}\nexpected: {:#?}", wanted.lost));
+    }
+    Ok(())
 }
 
 /// Asks another reader of YAML.
@@ -267,7 +189,7 @@ struct Tally {
 /// Runs a folder's cases.
 fn folder(path: &Path, tally: &mut Tally, failures: &mut Vec<String>) {
     let folder = name_of(path);
-    let mut wanted = cases(path);
+    let mut wanted = cases::read(path);
     let general = wanted.remove("*").unwrap_or_default();
     let files = entries(path);
     tally.files += files.len();
@@ -316,7 +238,6 @@ fn every_file_of_the_corpus_changes_as_it_should_and_no_more() {
         tally.files,
         tally.read_twice
     );
-    assert!(tally.files >= MIN_FILES, "only {} files", tally.files);
     assert!(
         failures.is_empty(),
         "{} of {} cases failed:\n{}",
@@ -324,16 +245,21 @@ fn every_file_of_the_corpus_changes_as_it_should_and_no_more() {
         tally.cases,
         failures.join("\n")
     );
+    assert!(tally.cases >= MIN_CASES, "only {} cases", tally.cases);
 }
 
 /// The runner itself: what it has to find, it finds.
 #[test]
 fn broken_promises_are_found() {
-    let wanted = |lines: &[&str]| Wanted {
-        assignments: lines.iter().map(|line| Assignment::parse(line)).collect(),
-        ..Wanted::default()
+    let wanted = |lines: &[&str]| {
+        let mut wanted = Wanted::default();
+        lines.iter().for_each(|line| wanted.take(line));
+        wanted
     };
     let set = wanted(&["a -> 2.0.0"]);
+    let noted = wanted(&["a -> 2.0.0", "note 1:12 x"]);
+    let nothing = wanted(&["a -> 2.0.0", "nothing"]);
+    let lost = wanted(&["app x -> 2.0.0", "target x b tag", "nothing"]);
     for (before, after, wanted, words) in [
         ("image: a:1\n", "image: a:2.0.0\r\n", &set, "\\r\\n"),
         ("image: a:1\n", "image: a:1\n", &set, "+ image: a:2.0.0\\n"),
@@ -344,6 +270,9 @@ fn broken_promises_are_found() {
             &set,
             "refused",
         ),
+        ("image: a:1\n", "image: a:2.0.0\n", &noted, "notes: []"),
+        ("image: a:1\n: [", "image: a:1\n: [", &nothing, "problem: ["),
+        ("a: 1\n", "a: 1\n", &lost, "b no key at 1:1"),
     ] {
         let found = run(Format::Yaml, before.as_bytes(), after.as_bytes(), wanted);
         assert!(

@@ -51,7 +51,9 @@ fn differences(old: &Value, new: &Value, edits: &[Edit], changed: &mut Vec<Strin
             let lines = old.lines().zip(new.lines());
             for (old, new) in lines.filter(|(old, new)| old != new) {
                 let told = |edit: &&Edit| old.replacen(&edit.old, &edit.new, 1) == new;
-                let edit = edits.iter().find(told).expect("an edit explains the line");
+                // Another edit of a tag alone explains a reference's line as well.
+                let edit = edits.iter().filter(told).max_by_key(|edit| edit.old.len());
+                let edit = edit.expect("an edit explains the line");
                 changed.push(edit.new.clone());
             }
         }
@@ -65,36 +67,28 @@ fn differences(old: &Value, new: &Value, edits: &[Edit], changed: &mut Vec<Strin
     }
 }
 
-/// The YAML in a text before and after, if it is more than a text. Lines of another kind may read as
-/// YAML by chance; then the edit may stand in a key.
+/// The YAML in two texts, if it is more than a text and has the same shape in both. A line of
+/// something else may read as a key with a value, and be edited in the key.
 fn inner(old: &str, new: &str) -> Option<(Value, Value)> {
-    let read = |text| {
-        serde_saphyr::from_multiple::<Value>(text)
-            .ok()
-            .map(Value::from)
+    let read = |text: &str| {
+        let read = serde_saphyr::from_multiple::<Value>(text).ok()?;
+        let value = Value::from(read);
+        let collection = value[0].is_object() || value[0].is_array();
+        collection.then_some(value)
     };
     let (old, new) = (read(old)?, read(new)?);
-    let collection = old[0].is_object() || old[0].is_array();
-    (collection && alike(&old, &new)).then_some((old, new))
+    (shape(&old) == shape(&new)).then_some((old, new))
 }
 
-/// Whether two values have the same keys and items.
-fn alike(old: &Value, new: &Value) -> bool {
-    match (old, new) {
-        (Value::Array(old), Value::Array(new)) => {
-            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| alike(old, new))
-        }
-        (Value::Object(old), Value::Object(new)) => {
-            old.keys().eq(new.keys())
-                && old
-                    .values()
-                    .zip(new.values())
-                    .all(|(old, new)| alike(old, new))
-        }
-        (old, new) => {
-            let nested = |value: &Value| value.is_object() || value.is_array();
-            !nested(old) && !nested(new)
-        }
+/// A value without what its scalars say.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Object(pairs) => pairs
+            .iter()
+            .map(|(key, value)| (key.clone(), shape(value)))
+            .collect(),
+        _ => Value::Null,
     }
 }
 
