@@ -1,6 +1,6 @@
 //! Helm values, by their shape in any mapping of any file: `repository` with `tag`, or with `version`,
-//! and `registry` and `digest` beside them; `image` with `tag` beside it; and a complete reference
-//! under a key that ends in `image`. Charts agree on no more than that.
+//! and `registry` and `digest` beside them; `image` with `tag` or `imageTag` beside it; and a complete
+//! reference under a key that ends in `image`. Charts agree on no more than that.
 //!
 //! Invariant: a key that could belong to something else decides nothing alone. `repository` needs a
 //! tag or digest in the same mapping and must be an image's name, which the URLs of charts and sources
@@ -85,6 +85,7 @@ fn look(tree: &Tree<'_>, map: Id, merged: &mut Merged) -> (Keys, Vec<Id>) {
     if keys.repository.is_none() && keys.tag.or(keys.digest).is_some() {
         merged.inherit(tree, &merges, &mut keys);
     }
+    keys.settle();
     others.retain(|(prefix, _)| !prefix.is_empty() && !tagged.contains(prefix));
     keys.under_image = keys.tag.or(keys.version).or(keys.repository).is_some()
         && (is_images(tree.key_of(map)) || is_images(tree.key_above(map)));

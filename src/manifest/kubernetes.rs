@@ -102,14 +102,22 @@ fn site(
     Some(draft)
 }
 
-/// The image of a reference whose version is a variable: `NAME:${TAG:-1.2}`.
+/// The image of a reference whose version is a variable, or has one in it: `NAME:${TAG:-1.2}`,
+/// `NAME:1.2-${FLAVOR}`.
 fn name_of(text: &str) -> Option<Image> {
-    let (before, _) = text.split_once('$')?;
-    let name = before.strip_suffix([':', '@'])?;
-    name.parse().ok()
+    let (before, variable) = text.split_once('$')?;
+    let after = match variable.strip_prefix('{') {
+        Some(braced) => braced.split_once('}').map_or("", |(_, after)| after),
+        None => variable,
+    };
+    let last = before.rfind('/').map_or(0, |slash| slash + 1);
+    let end = last + before[last..].find([':', '@'])?;
+    // What stands before a slash is no version, but a registry with a variable port.
+    (!after.contains('/')).then(|| before[..end].parse().ok())?
 }
 
-/// The text of a scalar that YAML reads as text, without the line break that ends a block.
+/// The text of a scalar that YAML reads as text, without the line break that ends a block. One with a
+/// tag of its own only if it has a version: such a tag may make a key or a name of it.
 pub(super) fn text_of<'t>(tree: &'t Tree<'_>, id: Id) -> Option<&'t str> {
     let target = match tree.node(id).content {
         Content::Alias(target) => target,
@@ -120,9 +128,14 @@ pub(super) fn text_of<'t>(tree: &'t Tree<'_>, id: Id) -> Option<&'t str> {
         return None;
     };
     match (style, node.tag) {
-        (_, Tag::Foreign) => None,
+        (_, Tag::Foreign) => Some(text.as_ref()).filter(|text| is_versioned(text)),
         (ScalarStyle::Plain, Tag::None) if reads_as_other(text) => None,
         (ScalarStyle::Literal | ScalarStyle::Folded, _) => Some(text.trim_end_matches('\n')),
         _ => Some(text),
     }
+}
+
+fn is_versioned(text: &str) -> bool {
+    text.parse::<Reference>()
+        .is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
 }

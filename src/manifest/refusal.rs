@@ -109,6 +109,14 @@ pub enum Refusal {
         /// Where the digest is.
         position: Position,
     },
+    /// The digits of a digest stand beside the tag, without the algorithm that makes them one.
+    #[error(
+        "the digits of a digest stand beside the tag, at {position}; remove them, or write the tag as TAG@sha256:DIGITS"
+    )]
+    BareDigest {
+        /// Where they are.
+        position: Position,
+    },
     /// The values are a text whose bytes aren't those of the YAML in it.
     #[error(
         "the values are a quoted or folded text; write them as a literal block (`values: |`), or as `valuesObject`"

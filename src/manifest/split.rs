@@ -31,6 +31,10 @@ pub(super) struct Keys {
     pub(super) tag: Option<Id>,
     pub(super) version: Option<Id>,
     pub(super) digest: Option<Id>,
+    /// The tag of `image`, where the key says so.
+    image_tag: Option<Id>,
+    /// A digest's digits.
+    sha: Option<Id>,
     /// Whether repository and registry are those of a mapping that is merged in.
     pub(super) inherited: bool,
     /// Whether what the keys stand under says that they are an image's.
@@ -57,11 +61,20 @@ impl Keys {
             "tag" => &mut self.tag,
             "version" => &mut self.version,
             "digest" => &mut self.digest,
+            "imageTag" | "image_tag" | "imageVersion" | "image_version" => &mut self.image_tag,
+            "sha" => &mut self.sha,
             _ => return None,
         };
         let held = *slot;
         *slot = held.or(Some(id));
         held
+    }
+
+    /// Once all keys are known: whether there is an `image` that the tag for one can belong to.
+    pub(super) fn settle(&mut self) {
+        if self.image.is_some() && self.repository.is_none() {
+            self.tag = self.tag.or(self.image_tag);
+        }
     }
 
     /// The sites that the scalars make. Each of `rivals` is another name that could go with the tag.
@@ -179,8 +192,19 @@ impl Keys {
         if marks.asks_for_digest(self.digest) {
             draft.want_digest();
         }
+        draft.refuse(self.bare_digest(tree));
         draft.mark(owner.as_ref());
         Some(draft)
+    }
+
+    /// Digits of a digest that would stay beside another tag.
+    fn bare_digest(&self, tree: &Tree<'_>) -> Option<Refusal> {
+        let sha = self.sha?;
+        let digits = tree.scalar(sha)?;
+        let digest = format!("sha256:{digits}").parse::<Digest>().is_ok();
+        digest.then(|| Refusal::BareDigest {
+            position: tree.node(sha).position,
+        })
     }
 
     /// The site of a complete reference that isn't one alone: something before it or beside it

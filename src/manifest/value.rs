@@ -6,7 +6,7 @@
 
 use granit_parser::ScalarStyle;
 
-use super::yaml::{Content, Id, Tag, Tree};
+use super::yaml::{Content, Id, Role, Tag, Tree};
 use super::{Field, Format, Refusal, Style};
 
 /// The scalar `id` as a field, and why it can't be written, if it can't. `None` for collections.
@@ -63,8 +63,13 @@ pub(super) fn field(tree: &Tree<'_>, format: Format, id: Id) -> Option<(Field, O
         }
         _ => (Style::Empty, Some(Refusal::NoPlace)),
     };
+    let position = match node.role {
+        // An empty block has no line of its own; what follows would be shown.
+        Role::Value(key) if style == Style::Block && text.is_empty() => tree.node(key).position,
+        _ => node.position,
+    };
     let field = Field {
-        position: node.position,
+        position,
         text: text.to_owned(),
         start,
         end,

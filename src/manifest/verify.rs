@@ -114,7 +114,8 @@ fn level(
         }
         let (start, end) = (before.start + offset, before.end + offset);
         let same = if texts.contains(&id) {
-            let within = rest.partition_point(|splice| splice.field.start < end);
+            // Where the file ends in an empty value, one is filled in at the very end.
+            let within = rest.partition_point(|splice| splice.field.start <= end);
             rest = &rest[within..];
             within > 0 || before.content == after.content
         } else {
@@ -147,7 +148,7 @@ fn level(
 fn inside(old: &Tree<'_>, new: &Tree<'_>, id: Id, splices: &[&Splice<'_>]) -> Result<(), String> {
     let node = old.node(id);
     let from = splices.partition_point(|splice| splice.field.start < node.start);
-    let to = splices.partition_point(|splice| splice.field.start < node.end);
+    let to = splices.partition_point(|splice| splice.field.start <= node.end);
     if from == to {
         return Ok(());
     }
