@@ -1,0 +1,2 @@
+# tagwright: shop
+FROM ghcr.io/acme/shop:1.4.2
