@@ -33,7 +33,7 @@ use cases::{Told, Wanted};
 mod oracle;
 
 /// Fewest cases that count as the corpus, so that a wrong folder doesn't pass.
-const MIN_CASES: usize = 250;
+const MIN_CASES: usize = 500;
 
 /// The paths in a folder, in the order of their names.
 fn entries(folder: &Path) -> Vec<PathBuf> {

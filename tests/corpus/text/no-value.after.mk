@@ -1,0 +1,5 @@
+# tagwright: app:tag
+
+TAG := ghcr.io/acme/shop:1.4.2
+# tagwright: app:tag
+TAG := 2.0.0
