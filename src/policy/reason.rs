@@ -251,7 +251,7 @@ impl fmt::Display for Reason {
             Self::TimeUnasked => f.write_str("has a time that is not known yet"),
             Self::TimeUnreadable(why) => write!(f, "has a time that can't be read: {why}"),
             Self::NoTime(TimeOf::Pushed) => f.write_str(
-                "has no push time in the registry; `newest: created` goes by the image's own time",
+                "has no push time on record; `newest: created` goes by the image's own time",
             ),
             Self::NoTime(TimeOf::Created) => f.write_str(
                 "says nowhere when it was built; `newest: pushed` goes by the registry's record",

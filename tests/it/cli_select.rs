@@ -108,6 +108,83 @@ fn every_option_has_its_effect() {
 }
 
 #[test]
+fn every_order_has_its_option() {
+    let place = Place::new(&[(
+        "policies/shop.yaml",
+        "version: 1\napp: shop\nimage: a/b\nextends: semver-patch\ntags: {ignore: [1.0.9]}\n",
+    )]);
+    let tags = "7\n10\n2026.9.1\n2026.10.0\n1.0.3\n1.0.9\n1.2.0\nmain-abc1234-1700000000\n\
+                main-0def567-1700000001\n";
+    let taken = "^main-[0-9a-f]+-(?<ts>[0-9]+)$";
+    for (arguments, choice) in [
+        (&["--calver", "YYYY.MM.MICRO"][..], "2026.10.0"),
+        (
+            &[
+                "--calver",
+                "YYYY.MM.MICRO",
+                "--current",
+                "2026.9.0",
+                "--level",
+                "patch",
+            ],
+            "2026.9.1",
+        ),
+        (&["--numerical"], "10"),
+        (&["--numerical=lowest"], "7"),
+        (&["--numerical=lowest", "--current", "10"], "7"),
+        (&["--alphabetical"], "main-abc1234-1700000000"),
+        (&["--alphabetical=lowest"], "1.0.3"),
+        (
+            &["--numerical", "--match", taken, "--key", "$ts"],
+            "main-0def567-1700000001",
+        ),
+        (&["--current", "1.0.3", "--level", "patch"], "1.0.9"),
+        (
+            &["--current", "1.0.3", "--policy", "policies/shop.yaml"],
+            "1.0.3",
+        ),
+    ] {
+        let ran = place
+            .feed(&[&["select"], arguments].concat(), tags)
+            .exits(0);
+        assert_eq!(
+            ran.stdout.lines().next(),
+            Some(choice),
+            "{arguments:?}\n{}",
+            ran.stdout
+        );
+        assert_eq!(ran.stderr, "");
+    }
+}
+
+#[test]
+fn times_stand_after_the_tags() {
+    let place = Place::new(&[]);
+    let tags = "a 2026-04-01T10:00:00Z\nb 2026-04-01T13:00:00+02:00\nc\nd 2026-13-01T00:00:00Z\n";
+    for arguments in [&["--newest"][..], &["--newest=created"]] {
+        let ran = place
+            .feed(&[&["select"], arguments].concat(), tags)
+            .exits(0);
+        assert_eq!(ran.stdout.lines().next(), Some("b"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("(2026-04-01T11:00:00Z, as given)"),
+            "{}",
+            ran.stdout
+        );
+    }
+    let stays = ["select", "--newest", "--current", "b"];
+    assert!(place.feed(&stays, tags).exits(0).stdout.starts_with("b\n"));
+    let unordered = ["select", "--newest", "--current", "c"];
+    assert!(
+        place
+            .feed(&unordered, tags)
+            .exits(0)
+            .stdout
+            .starts_with("nothing: ")
+    );
+}
+
+#[test]
 fn a_policy_that_cannot_be_is_wrong_usage() {
     let place = Place::new(&[]);
     for (arguments, words) in [
@@ -119,6 +196,27 @@ fn a_policy_that_cannot_be_is_wrong_usage() {
         (&["--match", "("], "--match"),
         (&["--ignore", "[a"], "--ignore"),
         (&["--frob"], "--frob"),
+        (&["--semver", "^1", "--numerical"], "cannot be used with"),
+        (&["--policy", "x.yaml", "--loose"], "cannot be used with"),
+        (&["--numerical", "lowest"], "lowest"),
+        (&["--numerical=first"], "first"),
+        (
+            &["--numerical", "--loose"],
+            "`--loose` means nothing to `--numerical`",
+        ),
+        (
+            &["--newest", "--level", "minor"],
+            "`--level` means nothing to `--newest`",
+        ),
+        (
+            &["--calver", "YYYY.M"],
+            "`--calver YYYY.M`: `M` is not known in a format",
+        ),
+        (&["--key", "$a"], "--match"),
+        (
+            &["--match", "(?<a>.)", "--key", "$b"],
+            "`--key $b`: the pattern has no group `b`",
+        ),
         (&["--unordered", "yes"], "yes"),
     ] {
         let ran = place

@@ -155,7 +155,7 @@ fn the_time_is_told_with_its_source() {
     let expected = [
         "b is the newest acceptable tag (1970-01-01T00:00:02Z, by the registry)",
         "a passes the policy, but another tag was chosen (1970-01-01T00:00:01Z, by the registry)",
-        "c has no push time in the registry; `newest: created` goes by the image's own time",
+        "c has no push time on record; `newest: created` goes by the image's own time",
     ];
     assert_eq!(words, expected);
 }
