@@ -79,7 +79,7 @@ impl Conditions {
     fn platforms_of(&self, found: &Found) -> Met {
         let lacks = |platform: Option<&Platform>| {
             platform.map_or(Met::Yes, |platform| {
-                Met::No(Reason::NoPlatform(platform.clone()), None)
+                Met::No(Reason::NoPlatform(Box::new(platform.clone())), None)
             })
         };
         match &found.platforms {

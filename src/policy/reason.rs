@@ -154,7 +154,7 @@ pub enum Reason {
     /// It has no time of the kind that the policy orders by.
     NoTime(TimeOf),
     /// It lacks a platform.
-    NoPlatform(Platform),
+    NoPlatform(Box<Platform>),
     /// Nothing says how old it is, and the policy holds such tags.
     NoAge,
     /// It is too young.

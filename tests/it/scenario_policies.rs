@@ -75,6 +75,53 @@ fn an_invalid_app_file_stops_its_own_app_only() {
 }
 
 #[test]
+fn other_orders_reach_the_manifests() {
+    let branch = "main-abc1234-1700000000";
+    for (more, runs, pushed, choice) in [
+        (
+            "tags: {calver: YYYY.MM.MICRO}",
+            "2026.9.0",
+            &["2026.9.0", "2026.9.1", "2026.10.0", "2026.10.1-rc.1"][..],
+            "2026.10.0",
+        ),
+        (
+            "tags: {numerical: highest}",
+            "20260401120000123",
+            &["20260401120000123", "20260401120000124", "latest"],
+            "20260401120000124",
+        ),
+        (
+            "tags: {alphabetical: lowest, match: '^v'}",
+            "v5",
+            &["v5", "v4", "u"],
+            "v4",
+        ),
+        (
+            "tags: {semver: '*', level: patch}",
+            "1.2.3",
+            &["1.2.3", "1.2.4", "1.3.0"],
+            "1.2.4",
+        ),
+        (
+            "extends: branch-build",
+            branch,
+            &[branch, "main-0def567-1700000001", "main-latest"],
+            "main-0def567-1700000001",
+        ),
+    ] {
+        let app = format!("{}{more}\n", SHOP.1);
+        let pod = format!("image: HOST/acme/shop:{runs}\n");
+        let Some(mut scenario) = Scenario::new(&[(SHOP.0, &app), (SHOP_POD.0, &pod)]) else {
+            return;
+        };
+        scenario.push("acme/shop", pushed);
+        let before = scenario.tree();
+        scenario.lands(1);
+        scenario.assert_changed(&before, &[(SHOP_POD.0, runs, choice)]);
+    }
+}
+
+#[test]
 fn two_apps_of_one_name_are_both_told_and_neither_runs() {
     let other = ("policies/again.yaml", SHOP.1);
     let Some(mut scenario) = Scenario::new(&[SHOP, other, SHOP_POD, CART, CART_POD]) else {

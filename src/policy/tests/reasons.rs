@@ -151,3 +151,14 @@ fn outcomes_say_the_way_out() {
          version there, or set `unordered: replace`"
     );
 }
+
+#[test]
+fn a_verdict_is_small() {
+    // A selection holds one for each of hundreds of thousands of tags.
+    assert!(size_of::<Reason>() <= 48, "{}", size_of::<Reason>());
+    assert!(
+        size_of::<TagVerdict>() <= 104,
+        "{}",
+        size_of::<TagVerdict>()
+    );
+}
