@@ -20,6 +20,7 @@ mod describe;
 mod docker_config;
 mod error;
 mod exchange;
+mod fast;
 mod helper;
 mod limits;
 pub mod link;
@@ -33,6 +34,7 @@ mod words;
 pub use account::{Access, Account, AccountId, Credentials, Mirror, Scheme};
 pub use describe::{BuiltFor, Created, CreatedFrom, Described, Description, Detail};
 pub use error::{As, Error, Fault, LoginError};
+pub use fast::{Api, Ask, Listed, TagSet};
 pub use limits::Limits;
 
 use std::path::Path;
@@ -44,6 +46,7 @@ use reqwest::Url;
 use auth::{Memory, Session};
 use cloud::Clouds;
 use exchange::{Connections, Gates, Sender};
+use fast::Resting;
 
 use crate::clock::Clock;
 use crate::http;
@@ -65,6 +68,8 @@ pub struct Listing {
     pub warnings: Vec<String>,
     /// How many requests it took, signing in included.
     pub requests: u32,
+    /// The last two names, in the registry's own order.
+    tail: Option<[String; 2]>,
 }
 
 /// What a tag stands for.
@@ -90,6 +95,7 @@ struct Inner {
     limits: Limits,
     gates: Gates,
     memory: Memory,
+    resting: Resting,
 }
 
 impl Client {
@@ -127,6 +133,7 @@ impl Client {
             limits,
             gates: Gates::default(),
             memory: Memory::new(clouds),
+            resting: Resting::default(),
         })))
     }
 
@@ -146,6 +153,31 @@ impl Client {
             let target = self.0.target(image, account)?;
             let session = self.0.session(&target)?;
             self.0.in_time(image, tags::list(&session)).await
+        };
+        list.await.map_err(|source| Error::Tags {
+            image: image.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// All tags of `image` with what the registry records of them, by the interface that takes the
+    /// fewest requests. It is as complete as [`Client::tags`], except that a tag that was deleted since
+    /// `ask.earlier` was listed may be in it for a day. An `account` for another registry than the
+    /// image's counts as anonymous.
+    ///
+    /// # Errors
+    /// When the registry can't be asked, or the listing can't be followed to its end.
+    pub async fn list(
+        &self,
+        image: &Image,
+        account: AccountId,
+        ask: &Ask<'_>,
+    ) -> Result<TagSet, Error> {
+        let list = async {
+            let target = self.0.target(image, account)?;
+            let session = self.0.session(&target)?;
+            let work = fast::list(&session, target.api, ask, &self.0.resting);
+            self.0.in_time(image, work).await
         };
         list.await.map_err(|source| Error::Tags {
             image: image.clone(),
@@ -235,6 +267,7 @@ impl Inner {
                 scheme: Scheme::Https,
                 credentials: &Credentials::Anonymous,
                 connections: &self.anonymous,
+                api: Api::Detect,
             });
         };
         let asked = account.asked(image);
@@ -247,6 +280,7 @@ impl Inner {
             scheme: account.scheme,
             credentials: &account.credentials,
             connections,
+            api: account.api,
         })
     }
 
@@ -275,6 +309,7 @@ struct Target<'a> {
     scheme: Scheme,
     credentials: &'a Credentials,
     connections: &'a Connections,
+    api: Api,
 }
 
 /// Where the registry of an image is served.

@@ -17,6 +17,7 @@ use super::read::{
 };
 use super::report::Mistake;
 use super::tree::{Node, Value};
+use crate::registry::Api;
 
 mod values;
 
@@ -117,6 +118,8 @@ mirror! {
         path = "path": RepositoryPath,
         /// Where its images are looked up instead, as `HOST` or `HOST/PATH`; manifests keep the name.
         mirror = "mirror": MirrorPlace,
+        /// How its tags are listed; by the interface that it is known to have, if nothing is said.
+        listing = "listing": Api,
         /// As whom.
         credentials = "credentials": Guarded<RawRegistryCredentials>,
         /// How often its images are looked at, 1s to 7d; 5m if nothing is said.
@@ -168,6 +171,28 @@ impl Read for RawPolicies {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"anyOf": [<FolderPath as Read>::schema(generator), RawEntry::schema(generator)]})
+    }
+}
+
+/// How a registry's tags are listed, as it is written.
+const APIS: [(&str, Api); 8] = [
+    ("auto", Api::Detect),
+    ("plain", Api::Plain),
+    ("dockerHub", Api::DockerHub),
+    ("google", Api::Google),
+    ("quay", Api::Quay),
+    ("harbor", Api::Harbor),
+    ("azure", Api::Azure),
+    ("ghcr", Api::Ghcr),
+];
+
+impl Scalar for Api {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        choice(text, &APIS)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"enum": APIS.map(|(word, _)| word), "default": "auto"})
     }
 }
 

@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 
 use super::cloud::Cloud;
+use super::fast::Api;
 use crate::image::Image;
 use crate::secret::Secret;
 
@@ -24,6 +25,8 @@ pub struct Account {
     pub path: String,
     /// Where its images are looked up instead; scheme, credentials and authorities are for that place.
     pub mirror: Option<Mirror>,
+    /// How tags are listed.
+    pub api: Api,
     /// Whether the connection is encrypted.
     pub scheme: Scheme,
     /// As whom.
@@ -40,6 +43,7 @@ impl Account {
             host: host.into(),
             path: String::new(),
             mirror: None,
+            api: Api::Detect,
             scheme: Scheme::Https,
             credentials: Credentials::Anonymous,
             ca_pem: None,

@@ -63,12 +63,43 @@ pub(super) struct Session<'a> {
     pub(super) origin: Url,
 }
 
+/// What may be done with a repository, where nothing else is asked for.
+const PULL: &str = "pull";
+
 impl Session<'_> {
+    /// The token server that the registry named before, and what that calls the registry.
+    pub(super) fn token_server(&self) -> Option<(Url, Option<String>)> {
+        match self.ways().get(&self.key()).cloned()? {
+            Way::Bearer { realm, service } => Some((realm, service)),
+            Way::Basic => None,
+        }
+    }
+
+    /// Sends a request to the registry's origin with the account's user and password, if it has them,
+    /// as registries' own interfaces take them.
+    pub(super) async fn send_with_password(&self, mut request: Request) -> Result<Reply, Fault> {
+        if request.url.origin() == self.origin.origin()
+            && let Login::Basic(user, password) = self.login(Reuse::Allowed).await?
+        {
+            request.authorization = Authorization::Basic(user, password);
+        }
+        self.sender.send(&request).await
+    }
+
     /// Sends a request to the registry, signing in as needed.
-    pub(super) async fn send(&self, mut request: Request) -> Result<Reply, Fault> {
+    pub(super) async fn send(&self, request: Request) -> Result<Reply, Fault> {
+        self.send_to(PULL, request).await
+    }
+
+    /// Sends a request to the registry, signing in as needed to do these things to the repository.
+    pub(super) async fn send_to(
+        &self,
+        actions: &str,
+        mut request: Request,
+    ) -> Result<Reply, Fault> {
         let login = self.login(Reuse::Allowed).await?;
         let read_at = Instant::now();
-        request.authorization = self.usual(&login).await?;
+        request.authorization = self.usual(&login, actions).await?;
         let reply = self.sender.send(&request).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return admitted(reply, &login);
@@ -79,7 +110,7 @@ impl Session<'_> {
             _ => Reuse::Since(read_at),
         };
         let login = self.login(reuse).await?;
-        request.authorization = self.answer(&reply, &login, before).await?;
+        request.authorization = self.answer(&reply, &login, actions, before).await?;
         let reply = self.sender.send(&request).await?;
         if reply.status == StatusCode::UNAUTHORIZED {
             return Err(refused(&reply, &login));
@@ -110,11 +141,11 @@ impl Session<'_> {
 
     /// What the last request for this image needed. If that can't be had any more the way is
     /// forgotten, so that the next request asks the registry again.
-    async fn usual(&self, login: &Login) -> Result<Authorization, Fault> {
+    async fn usual(&self, login: &Login, actions: &str) -> Result<Authorization, Fault> {
         let Some(way) = self.ways().get(&self.key()).cloned() else {
             return Ok(Authorization::None);
         };
-        let result = self.authorization(&way, login, None).await;
+        let result = self.authorization(&way, login, actions, None).await;
         if result.is_err() {
             self.ways().remove(&self.key());
         }
@@ -126,6 +157,7 @@ impl Session<'_> {
         &self,
         reply: &Reply,
         login: &Login,
+        actions: &str,
         before: (Authorization, [u8; 32]),
     ) -> Result<Authorization, Fault> {
         if reply.url.origin() != self.origin.origin() {
@@ -148,7 +180,9 @@ impl Session<'_> {
             Authorization::Bearer(token) => Some(token),
             _ => None,
         };
-        let authorization = self.authorization(&way, login, refused_token).await?;
+        let authorization = self
+            .authorization(&way, login, actions, refused_token)
+            .await?;
         self.remember(way);
         Ok(authorization)
     }
@@ -179,6 +213,7 @@ impl Session<'_> {
         &self,
         way: &Way,
         login: &Login,
+        actions: &str,
         refused: Option<&SecretString>,
     ) -> Result<Authorization, Fault> {
         match (way, login) {
@@ -194,7 +229,7 @@ impl Session<'_> {
                     realm: realm.clone(),
                     service: service.clone(),
                     // Ours rather than the challenge's, which on some registries is a placeholder.
-                    scope: format!("repository:{}:pull", self.image.repository()),
+                    scope: format!("repository:{}:{actions}", self.image.repository()),
                     login: login.fingerprint(),
                 };
                 let fetch = || token::request(&self.sender, &key, login);

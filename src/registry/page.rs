@@ -11,7 +11,7 @@ use std::str::FromStr as _;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::words;
+use super::{Listing, words};
 use crate::image::Tag;
 
 /// How many names that are no tags are kept for display.
@@ -26,6 +26,8 @@ pub(super) struct Gathered {
     tags: HashSet<Tag>,
     invalid: Vec<String>,
     invalid_count: usize,
+    /// The last two names, in the registry's order; fewer while there are fewer.
+    tail: [String; 2],
 }
 
 /// What one page held.
@@ -74,11 +76,29 @@ impl Gathered {
         }
     }
 
-    /// The tags in bytewise order, the sample of other names, and their number.
-    pub(super) fn finish(self) -> (Vec<Tag>, Vec<String>, usize) {
+    /// Notes the name that came last; an overlong one leaves no place to go on from.
+    fn note_last(&mut self, name: &str) {
+        self.tail.rotate_left(1);
+        let [_, last] = &mut self.tail;
+        last.clear();
+        if name.len() <= MAX_LAST {
+            last.push_str(name);
+        }
+    }
+
+    /// Everything that was gathered, the tags in bytewise order.
+    pub(super) fn finish(self) -> Listing {
         let mut tags: Vec<Tag> = self.tags.into_iter().collect();
         tags.sort_unstable();
-        (tags, self.invalid, self.invalid_count)
+        let [before, last] = &self.tail;
+        let has_tail = !before.is_empty() && !last.is_empty();
+        Listing {
+            tags,
+            invalid: self.invalid,
+            invalid_count: self.invalid_count,
+            tail: has_tail.then_some(self.tail),
+            ..Listing::default()
+        }
     }
 }
 
@@ -94,6 +114,7 @@ impl Reader<'_> {
     /// Takes a name; `false` once there are too many.
     fn take(&mut self, name: &str) -> bool {
         self.page.names += 1;
+        self.gathered.note_last(name);
         if name.len() <= MAX_LAST {
             let last = self.page.last.get_or_insert_default();
             last.clear();
@@ -240,7 +261,12 @@ mod tests {
         for empty in [r#"{"tags":null}"#, r#"{"tags":[]}"#] {
             assert_eq!(gathered.add(empty.as_bytes(), PLENTY), Ok(Page::default()));
         }
-        let (tags, invalid, count) = gathered.finish();
+        let Listing {
+            tags,
+            invalid,
+            invalid_count: count,
+            ..
+        } = gathered.finish();
         let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
         assert_eq!(
             (tags, invalid, count),
@@ -288,7 +314,11 @@ mod tests {
         gathered
             .add(format!("{{\"tags\":[{many}]}}").as_bytes(), 2)
             .unwrap();
-        let (_, invalid, count) = gathered.finish();
+        let Listing {
+            invalid,
+            invalid_count: count,
+            ..
+        } = gathered.finish();
         assert_eq!((invalid.len(), count), (MAX_INVALID, 500));
     }
 

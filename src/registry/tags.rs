@@ -99,16 +99,13 @@ async fn sweep(session: &Session<'_>, size: PageSize) -> Result<Listing, Stop> {
             .map_err(|unusable| fault(&reply, unusable, limits.tags))?;
         next = follow(session, size, &reply, &page)?;
     }
-    let (tags, invalid, invalid_count) = gathered.finish();
     Ok(Listing {
-        tags,
-        invalid,
-        invalid_count,
         warnings,
         requests: session
             .sender
             .sent
             .load(std::sync::atomic::Ordering::Relaxed),
+        ..gathered.finish()
     })
 }
 

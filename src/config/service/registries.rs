@@ -77,6 +77,7 @@ fn registry(mut raw: RawRegistry, report: &mut Report<'_>) -> Option<Registry> {
                 host: mirror.host,
                 path: mirror.path,
             }),
+            api: value(&raw.listing).unwrap_or_default(),
             scheme,
             credentials,
             ca_pem: raw.ca.take().map(|ca| ca.value.0),

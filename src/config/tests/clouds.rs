@@ -4,7 +4,7 @@ use super::*;
 use crate::registry::cloud::aws::AwsSource;
 use crate::registry::cloud::azure::AzureProof;
 use crate::registry::cloud::{Azure, Cloud, Ecr, Gcp};
-use crate::registry::{Credentials, Mirror};
+use crate::registry::{Api, Credentials, Mirror};
 use crate::secret::Secret;
 
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
@@ -235,4 +235,21 @@ fn a_mirror_has_the_account_s_credentials() {
     );
     let bad = crate::config::service("f", &text("docker.io", "mirror: https://m.example"));
     assert!(bad.diagnostics[0].message.contains("not a registry's host"));
+}
+
+#[test]
+fn how_tags_are_listed_can_be_said() {
+    for (words, api) in [
+        ("interval: 5m", Api::Detect),
+        ("listing: auto", Api::Detect),
+        ("listing: plain", Api::Plain),
+        ("listing: harbor", Api::Harbor),
+        ("listing: dockerHub", Api::DockerHub),
+    ] {
+        let service = good_service(&text("r.example.com", words));
+        assert_eq!(service.registries[0].account.api, api, "{words}");
+    }
+    let bad = crate::config::service("f", &text("r.example.com", "listing: harbour"));
+    let hint = bad.diagnostics[0].hint.as_deref();
+    assert_eq!(hint, Some("did you mean `harbor`?"));
 }

@@ -2,7 +2,7 @@
 
 mod aws;
 mod azure;
-mod fake;
+pub(in crate::registry) mod fake;
 mod google;
 mod store;
 

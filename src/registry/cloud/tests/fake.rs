@@ -11,30 +11,30 @@ use crate::registry::cloud::Endpoint;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(in crate::registry) struct Asked {
+    pub(in crate::registry) method: Method,
+    pub(in crate::registry) uri: Uri,
+    pub(in crate::registry) headers: HeaderMap,
+    pub(in crate::registry) body: String,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(in crate::registry) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
     }
 
     /// A field of the form in its body.
-    pub(super) fn field(&self, name: &str) -> String {
+    pub(in crate::registry) fn field(&self, name: &str) -> String {
         value(&self.body, name)
     }
 
     /// A field of its query.
-    pub(super) fn query(&self, name: &str) -> String {
+    pub(in crate::registry) fn query(&self, name: &str) -> String {
         value(self.uri.query().unwrap_or_default(), name)
     }
 
-    pub(super) fn line(&self) -> String {
+    pub(in crate::registry) fn line(&self) -> String {
         format!("{} {}", self.method, self.uri.path())
     }
 }
@@ -47,10 +47,10 @@ fn value(encoded: &str, name: &str) -> String {
 }
 
 /// An answer: status, content, and perhaps a header.
-pub(super) type Answer = (u16, String, Option<(&'static str, String)>);
+pub(in crate::registry) type Answer = (u16, String, Option<(&'static str, String)>);
 
 /// An answer without a header of its own.
-pub(super) fn plain(status: u16, text: impl Into<String>) -> Answer {
+pub(in crate::registry) fn plain(status: u16, text: impl Into<String>) -> Answer {
     (status, text.into(), None)
 }
 
@@ -63,13 +63,13 @@ struct Shared {
 }
 
 /// The running server; it ends with the test's runtime.
-pub(super) struct Fake {
-    pub(super) host: String,
+pub(in crate::registry) struct Fake {
+    pub(in crate::registry) host: String,
     seen: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Fake {
-    pub(super) async fn start(
+    pub(in crate::registry) async fn start(
         answering: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,16 +84,16 @@ impl Fake {
         Self { host, seen }
     }
 
-    pub(super) fn endpoint(&self, path: &str) -> Endpoint {
+    pub(in crate::registry) fn endpoint(&self, path: &str) -> Endpoint {
         format!("http://{}/{path}", self.host).parse().unwrap()
     }
 
     /// The methods and paths of all requests so far.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::registry) fn lines(&self) -> Vec<String> {
         self.seen().iter().map(Asked::line).collect()
     }
 
-    pub(super) fn seen(&self) -> Vec<Asked> {
+    pub(in crate::registry) fn seen(&self) -> Vec<Asked> {
         self.seen.lock().unwrap().clone()
     }
 }

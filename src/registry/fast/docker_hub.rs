@@ -1,0 +1,81 @@
+//! Docker Hub's own interface: newest first, 100 tags a page, with the number of all.
+//!
+//! It is asked as nobody: public images need no more, and for others the plain listing is taken.
+//!
+//! Source: Docker Hub API reference, "List repository tags".
+
+use jiff::Timestamp;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::walk::{Interface, Next, PAGE, Page, SignIn, json};
+use super::{Listed, NotFast};
+use crate::image::{DOCKER_HUB, Digest, Tag};
+use crate::registry::auth::Session;
+use crate::registry::exchange::Reply;
+
+/// Where Docker Hub serves it.
+const HOST: &str = "https://hub.docker.com/";
+
+pub(super) struct DockerHub;
+
+#[derive(Deserialize)]
+struct Answer {
+    count: Option<usize>,
+    next: Option<String>,
+    results: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    digest: Option<String>,
+    last_updated: Timestamp,
+    tag_last_pushed: Option<Timestamp>,
+}
+
+impl Interface for DockerHub {
+    fn sign_in(&self) -> SignIn {
+        SignIn::Nobody
+    }
+
+    fn page(&self, session: &Session<'_>, number: usize) -> Url {
+        // A registry that is said to have this interface has it itself.
+        let mut url = match session.image.registry() {
+            DOCKER_HUB => Url::parse(HOST).expect("a constant URL"),
+            _ => session.origin.clone(),
+        };
+        let repository = session.image.repository();
+        url.set_path(&format!("/v2/repositories/{repository}/tags"));
+        url.query_pairs_mut()
+            .append_pair("page_size", &PAGE.to_string())
+            .append_pair("page", &number.to_string())
+            .append_pair("ordering", "last_updated");
+        url
+    }
+
+    fn read(&self, reply: &Reply) -> Result<Page, NotFast> {
+        let answer: Answer = json(reply)?;
+        let mut page = Page {
+            total: answer.count,
+            next: match answer.next {
+                Some(_) => Next::Number,
+                None => Next::End,
+            },
+            ..Page::default()
+        };
+        for entry in answer.results {
+            let Ok(tag) = entry.name.parse::<Tag>() else {
+                page.invalid += 1;
+                continue;
+            };
+            let listed = Listed {
+                digest: entry.digest.and_then(|text| text.parse::<Digest>().ok()),
+                pushed: Some(entry.tag_last_pushed.unwrap_or(entry.last_updated)),
+                ..Listed::name(tag)
+            };
+            page.entries.push((listed, entry.last_updated));
+        }
+        Ok(page)
+    }
+}
