@@ -46,7 +46,8 @@ pub use site::{Field, FileIndex, Marker, Note, Part, Problem, Site, SiteKind, St
 pub use target::{Aim, TargetPath};
 pub use text::Dialect;
 
-use yaml::Tree;
+use granit_parser::ScalarStyle;
+use yaml::{Content, Tree};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +165,26 @@ fn read<'b>(reading: Reading<'_>, bytes: &'b [u8]) -> Result<Option<Tree<'b>>, P
         }
         problem
     })?;
-    Ok(Some(tree))
+    match reading.format {
+        Format::Json => not_json(&tree).map_or(Ok(Some(tree)), Err),
+        _ => Ok(Some(tree)),
+    }
+}
+
+/// What makes a text that reads as YAML no JSON: a comment of JSON5, which YAML takes for a part of
+/// the value after it.
+fn not_json(tree: &Tree<'_>) -> Option<Problem> {
+    let comment = tree.ids().find(|id| {
+        let text = match &tree.node(*id).content {
+            Content::Scalar(text, ScalarStyle::Plain) => text,
+            _ => return false,
+        };
+        text.starts_with("//") || text.starts_with("/*")
+    })?;
+    Some(Problem {
+        position: tree.node(comment).position,
+        reason: "the file is not JSON: it has a comment".to_owned(),
+    })
 }
 
 /// The index of a file that is too large to be read, for callers that didn't read it. One whose name
