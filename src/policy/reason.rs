@@ -181,7 +181,9 @@ impl fmt::Display for Reason {
                 write!(f, "runs now, and nothing acceptable is {}", rank.better())
             }
             Self::Passes => f.write_str("passes the policy"),
-            Self::Outranked => f.write_str("passes the policy, but another tag was chosen"),
+            Self::Outranked => f.write_str(
+                "passes the policy, but another tag was chosen; `ignore` those above to take this",
+            ),
             Self::LowerThanCurrent(rank) => write!(
                 f,
                 "passes the policy, but is {} than what runs now; going back needs a decision",
@@ -217,7 +219,7 @@ impl fmt::Display for Reason {
                 if *found == 1 { "" } else { "s" }
             ),
             Self::OtherVariant { found, wanted } => other_variant(f, found, wanted),
-            Self::OutOfRange { range } => write!(f, "is outside the range `{range}`"),
+            Self::OutOfRange { range } => write!(f, "is outside the range `{range}`; change `semver`"),
             Self::Prerelease { admitting } => {
                 f.write_str(
                     "is a pre-release (anything after `-` makes one); add `prereleases: true`",
@@ -243,7 +245,7 @@ impl fmt::Display for Reason {
                 needed.as_str()
             ),
             Self::ManifestMissing => {
-                f.write_str("is listed, but the registry does not have its manifest")
+                f.write_str("is listed, but the registry does not have its manifest; push it again")
             }
             Self::PointsElsewhere | Self::PointsHere | Self::SameContent | Self::NotFollowed(_) => {
                 self.followed(f)

@@ -18,7 +18,7 @@ use super::numerical::compare_whole;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// It does not have the form of one.
-    #[error("is not a version such as `1.2.3`")]
+    #[error("is not a version such as `1.2.3`; a `version` group in `match` can take one out")]
     Form,
     /// It has fewer than three parts.
     #[error("has fewer than three version parts; `loose: true` takes it")]

@@ -16,17 +16,17 @@ fn every_tag_has_its_reason_best_first() {
                 1.2.3-01 18446744073709551616.0.0 1.2.0";
     let expected = [
         "1.2.0 Selected: is the highest acceptable tag",
-        "1.1.0 Acceptable: passes the policy, but another tag was chosen",
+        "1.1.0 Acceptable: passes the policy, but another tag was chosen; `ignore` those above to take this",
         "v1.1.0 Acceptable: passes the policy, but is the same version as what runs now",
         "1.0.0 Acceptable: passes the policy, but is lower than what runs now; going back needs a \
          decision",
-        "2.0.0 Rejected: is outside the range `^1`",
+        "2.0.0 Rejected: is outside the range `^1`; change `semver`",
         "1.9.0-debug Rejected: is ignored by `*-debug`; change `ignore`",
         "1.4.0-slim Rejected: is of the variant `slim`, and one without is wanted; set `variant: \
          slim` or `variant: any` to take it",
         "1.3.0-rc.1 Rejected: is a pre-release (anything after `-` makes one); add `prereleases: \
          true` or write the range as `^1-0`",
-        "latest Rejected: is not a version such as `1.2.3`",
+        "latest Rejected: is not a version such as `1.2.3`; a `version` group in `match` can take one out",
         "18446744073709551616.0.0 Rejected: has a number above 18446744073709551615",
         "1.2.3-01 Rejected: has a leading zero in a number of its pre-release",
         "1.0 Rejected: has fewer than three version parts; `loose: true` takes it",
@@ -49,7 +49,11 @@ fn what_the_filters_leave_out_is_said() {
             "matches `^(a|v(?<version>.*))$`, but its `version` group takes no part in it; change \
              `match`",
         ),
-        ("group", "vx", "is not a version such as `1.2.3`"),
+        (
+            "group",
+            "vx",
+            "is not a version such as `1.2.3`; a `version` group in `match` can take one out",
+        ),
         (
             "slim",
             "1.0.0",
@@ -66,7 +70,11 @@ fn what_the_filters_leave_out_is_said() {
             "1.0.0-rc.1",
             "is a pre-release (anything after `-` makes one); remove `prereleases: false`",
         ),
-        ("deny", "2.0.0-rc.1", "is outside the range `^1-0`"),
+        (
+            "deny",
+            "2.0.0-rc.1",
+            "is outside the range `^1-0`; change `semver`",
+        ),
         (
             "exact",
             "1.0.1-rc.1",
@@ -108,8 +116,8 @@ fn manifests_show_in_the_verdicts() {
         "1.2.0 Acceptable: passes the policy, but its manifest can't be read at the moment",
         "1.1.0 Acceptable: passes the policy",
         "1.0.0 Acceptable: passes the policy",
-        "2.0.0 Rejected: is outside the range `^1`",
-        "1.3.0 Rejected: is listed, but the registry does not have its manifest",
+        "2.0.0 Rejected: is outside the range `^1`; change `semver`",
+        "1.3.0 Rejected: is listed, but the registry does not have its manifest; push it again",
     ];
     assert_eq!(lines(&selection), expected);
     let Outcome::Nothing(no_choice) = selection.outcome else {
@@ -147,7 +155,7 @@ fn outcomes_say_the_way_out() {
     };
     assert_eq!(
         latest.to_string(),
-        "the current tag `latest` can't be ordered: it is not a version such as `1.2.3`; write a \
+        "the current tag `latest` can't be ordered: it is not a version such as `1.2.3`; a `version` group in `match` can take one out; write a \
          version there, or set `unordered: replace`"
     );
 }

@@ -154,7 +154,7 @@ fn the_time_is_told_with_its_source() {
         .collect();
     let expected = [
         "b is the newest acceptable tag (1970-01-01T00:00:02Z, by the registry)",
-        "a passes the policy, but another tag was chosen (1970-01-01T00:00:01Z, by the registry)",
+        "a passes the policy, but another tag was chosen; `ignore` those above to take this (1970-01-01T00:00:01Z, by the registry)",
         "c has no push time on record; `newest: created` goes by the image's own time",
     ];
     assert_eq!(words, expected);

@@ -148,7 +148,7 @@ fn the_words_are_those_of_the_order() {
         .collect();
     let expected = [
         "1 is the lowest acceptable tag",
-        "2 passes the policy, but another tag was chosen",
+        "2 passes the policy, but another tag was chosen; `ignore` those above to take this",
         "3 passes the policy, but is higher than what runs now; going back needs a decision",
         "x is not a number; take the number out with a `version` group in `match`",
     ];
