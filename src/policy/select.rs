@@ -164,9 +164,20 @@ fn place<'c>(
         },
         Current::Tag(tag) | Current::Pinned(tag, _) => match places.of(tag) {
             Ok(place) => return Ok(Some(Running { tag, place })),
-            Err(reason) => Disorder::Tag(tag.clone(), reason),
+            Err(reason) => Disorder::Tag(tag.clone(), gone(policy, evidence, tag, reason)),
         },
     };
     let wanted = policy.order.wanted();
     Err(Unorderable { what, wanted })
+}
+
+/// Why a current tag has no place, where `reason` says why a listed one would not: a tag that is gone
+/// from the listing can't be said to be listed without its manifest.
+fn gone(policy: &Policy, evidence: &Evidence<'_>, tag: &Tag, reason: Reason) -> Reason {
+    match (&policy.order, reason) {
+        (Order::Newest(which), Reason::ManifestMissing) if !evidence.tags.contains(tag) => {
+            Reason::NoTime(*which)
+        }
+        (_, reason) => reason,
+    }
 }

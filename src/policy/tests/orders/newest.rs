@@ -145,6 +145,20 @@ fn a_time_that_cannot_be_read_chooses_nothing() {
 }
 
 #[test]
+fn a_current_tag_that_is_gone_has_no_time() {
+    let selection = select_newest(&newest(""), "a=1", "b", &[("b", "missing")]);
+    assert_eq!(selection.current_listed, CurrentListed::Gone);
+    let Outcome::Unordered(unordered) = selection.outcome else {
+        panic!("{:?}", selection.outcome);
+    };
+    assert_eq!(
+        unordered.to_string(),
+        "the current tag `b` can't be ordered: it has no push time on record; `newest: created` goes \
+         by the image's own time; write a tag whose time is known there, or set `unordered: replace`"
+    );
+}
+
+#[test]
 fn the_time_is_told_with_its_source() {
     let selection = select_newest(&newest(""), "a=1 b=2 c=", "a", &[]);
     let words: Vec<String> = selection
