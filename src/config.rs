@@ -29,7 +29,6 @@ mod service;
 mod tags;
 mod target;
 mod tree;
-mod unwired;
 
 #[cfg(test)]
 mod tests;

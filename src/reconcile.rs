@@ -37,7 +37,7 @@ use crate::git::{self, CommitId, Mirror};
 use crate::image::Tag;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::Observer;
-use crate::reconcile::plan::{Facts, Feed, Plan};
+use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
 use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
@@ -350,11 +350,12 @@ impl Reconciler {
         }
         let mut plan = self.plan_once(snapshot, &facts);
         for _ in 0..MAX_READINGS {
-            if plan.needs.is_empty() && plan.checks.is_empty() {
+            if plan.open.is_empty() {
                 break;
             }
-            self.observer.resolve(&plan.needs, &mut facts).await;
-            self.observer.check(&plan.checks, &mut facts).await;
+            self.observer.resolve(&plan.open.needs, &mut facts).await;
+            self.observer.check(&plan.open.checks, &mut facts).await;
+            self.observer.describe(&plan.open.digests, &mut facts).await;
             plan = self.plan_once(snapshot, &facts);
         }
         plan.give_up(MAX_READINGS);
@@ -430,10 +431,14 @@ impl Reconciler {
     /// Those of `candidates` that are the same image as `tag`, by digest.
     pub async fn same_digest(&mut self, app: &App, tag: &Tag, candidates: Vec<Tag>) -> Vec<Tag> {
         let feed = self.feed_of(app);
-        let needs: Vec<(Feed, Tag)> = candidates
+        let needs: Vec<Need> = candidates
             .iter()
             .chain([tag])
-            .map(|tag| (feed.clone(), tag.clone()))
+            .map(|tag| Need {
+                feed: feed.clone(),
+                tag: tag.clone(),
+                wants: Vec::new(),
+            })
             .collect();
         let mut facts = Facts::default();
         self.observer.resolve(&needs, &mut facts).await;

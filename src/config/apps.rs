@@ -14,7 +14,6 @@ use super::read::{Read, read_text};
 use super::report::{Mistake, Report, SourceId, Spot};
 use super::service::PoliciesEntry;
 use super::tree::{self, Value};
-use super::unwired;
 use crate::diag::Diagnostic;
 
 /// A file of a policies folder.
@@ -139,9 +138,6 @@ fn read_file<'t>(
         .as_ref()
         .and_then(|raw| raw.app.get())
         .map(|name| (name.value.clone(), name.spot));
-    if let Some(raw) = &raw {
-        unwired::refuse(raw, report);
-    }
     let laid = defaults.under(file.path);
     let raw = raw.map(|raw| presets::lay(raw, laid.raws.into_iter(), report));
     let origin = Origin {

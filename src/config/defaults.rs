@@ -10,7 +10,6 @@ use super::apps::PolicyFile;
 use super::raw_app::RawApp;
 use super::read::{At, Keys, Mirror, read_text};
 use super::report::{Mistake, Report, SourceId};
-use super::unwired;
 
 /// The name of the file.
 const FILE: &str = "defaults.yaml";
@@ -76,7 +75,6 @@ fn read_layer<'t>(file: &PolicyFile<'t>, report: &mut Report<'t>) -> Layer {
     if let Some(raw) = &raw {
         refuse("app", raw.app.get(), report);
         refuse("image", raw.image.get(), report);
-        unwired::refuse(raw, report);
         // Converted once by itself, so that its mistakes are found without any app resting on it.
         app::parts(&mut raw.clone(), None, report);
     }

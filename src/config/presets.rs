@@ -64,13 +64,6 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|preset| preset.name).collect()
 }
 
-impl Preset {
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        self.name
-    }
-}
-
 impl Scalar for Preset {
     fn parse(text: &str) -> Result<Self, Mistake> {
         choice(text, &ALL.map(|preset| (preset.name, preset)))

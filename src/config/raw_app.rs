@@ -36,8 +36,8 @@ mirror! {
         formerly = "formerly": Unsupported,
         /// Which tags are acceptable; any release if nothing is said.
         tags = "tags": RawTags,
-        /// What is written: `tag`, and the digest too where one is written already. Not supported
-        /// yet: `tag@digest`, and `digest` alone, for a tag that is followed.
+        /// What is written: `tag`, and the digest too where one is written already (if nothing is
+        /// said); `tag@digest`, both everywhere; `digest` alone, of a tag that is followed.
         write = "write": Write,
         /// What happens where a tag runs that has no place in the order, such as `latest`: `keep`
         /// it and say so (if nothing is said), or `replace` it.

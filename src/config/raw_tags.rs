@@ -26,9 +26,9 @@ mirror! {
         numerical = "numerical": End,
         /// By the bytes of the text: the `highest` or the `lowest`.
         alphabetical = "alphabetical": End,
-        /// Not supported yet: by time, when a tag was `pushed` or `created`.
+        /// By time, when a tag was `pushed` or `created`.
         newest = "newest": TimeOf,
-        /// Not supported yet: the one tag to follow by its digest.
+        /// The one tag to follow by its digest.
         digest = "digest": Tag,
         /// A regular expression that a tag must match somewhere; a group named `version` takes out
         /// what is compared. Or a mapping with `pattern` and `key`.
@@ -44,13 +44,13 @@ mirror! {
         /// What the suffix, such as `alpine`, must be: `keep` that of the tag that runs (if nothing
         /// is said), `any`, or a name; `""` is none.
         variant = "variant": Variant,
-        /// Not supported yet: the platforms that must be there, such as `linux/amd64`.
+        /// The platforms that must be there, such as `linux/amd64`.
         platforms = "platforms": Vec<At<Platform>>,
-        /// Not supported yet: how old a tag must be.
+        /// How old a tag must be.
         minimum_age = "minimumAge": Span,
-        /// Not supported yet: what counts where the registry does not record a tag's age.
+        /// What counts where the registry does not record a tag's age.
         on_missing_time = "onMissingTime": OnMissingTime,
-        /// Not supported yet: how long a tag must have had its digest.
+        /// How long a tag must have had its digest.
         settle = "settle": Span,
     }
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::config::{REGISTRY_INTERVAL, Repository, Service};
 use crate::git::{self, Mirror, Remote};
-use crate::reconcile::observe::{Missing, Observer, Paused, Pauses};
+use crate::reconcile::observe::{
+    Descriptions, Manifests, Missing, Observer, Paused, Pauses, Seen, Sightings,
+};
 use crate::reconcile::snapshot::{self, IndexCache};
 use crate::reconcile::{Intervals, Reconciler, Start};
 use crate::registry::{self, Client};
@@ -46,6 +48,8 @@ pub struct Entry {
     intervals: Intervals,
     client: Client,
     pauses: Pauses,
+    manifests: Manifests,
+    seen: Seen,
     clock: Clock,
     mirror: Arc<Shared>,
 }
@@ -77,6 +81,8 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
         otherwise: REGISTRY_INTERVAL,
     };
     let pauses = Pauses::new(state.load("paused", CACHE_VERSION).unwrap_or_default());
+    let manifests = Manifests::new(state.load("manifests", CACHE_VERSION).unwrap_or_default());
+    let seen = Seen::new(state.load("seen", CACHE_VERSION).unwrap_or_default());
     let mut mirrors = Vec::new();
     let entry = |repository: &Repository| Entry {
         mirror: mirror_of(repository, state, &mut mirrors),
@@ -84,6 +90,8 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
         intervals: intervals.clone(),
         client: client.clone(),
         pauses: pauses.clone(),
+        manifests: manifests.clone(),
+        seen: seen.clone(),
         clock: clock.clone(),
     };
     Ok(service.repositories.iter().map(entry).collect())
@@ -147,7 +155,8 @@ impl Entry {
             repository: self.repository.clone(),
             intervals: self.intervals.clone(),
             observer: Observer::new(self.client.clone(), self.clock.clone(), missing)
-                .with_pauses(self.pauses.clone()),
+                .with_pauses(self.pauses.clone())
+                .with_memory(self.manifests.clone(), self.seen.clone()),
             mirror,
             cache,
             clock: self.clock.clone(),
@@ -173,6 +182,8 @@ pub(super) struct Kept {
     repository: String,
     missing: Missing,
     paused: Paused,
+    manifests: Descriptions,
+    seen: Sightings,
     sites: IndexCache,
 }
 
@@ -182,6 +193,8 @@ impl Kept {
             repository: reconciler.repository().name.to_string(),
             missing: reconciler.observer().missing().clone(),
             paused: reconciler.observer().paused(),
+            manifests: reconciler.observer().manifests().kept(),
+            seen: reconciler.observer().sightings(),
             sites: reconciler.cache(),
         }
     }
@@ -193,6 +206,8 @@ impl Kept {
         let kept = state
             .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)
             .and_then(|()| state.save("paused", CACHE_VERSION, &self.paused))
+            .and_then(|()| state.save("manifests", CACHE_VERSION, &self.manifests))
+            .and_then(|()| state.save("seen", CACHE_VERSION, &self.seen))
             .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
         if let Err(error) = kept {
             tracing::warn!(repository = %name, "the cache could not be kept: {error}");

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::diag::is_hidden;
-use crate::image::{Image, Version};
+use crate::image::{Digest, Image, Version};
 use crate::reconcile::plan::Change;
 use crate::reconcile::running::Running;
 
@@ -58,7 +58,16 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
         tag: Some(&change.tag),
         digest: Some(&change.digest),
     };
-    let mut text = format!("{app}: {stage} {} -> {}\n\n", clean(&old), change.tag);
+    let new = change.tag.to_string();
+    // The digest is all that tells them apart.
+    let (old, new) = match old == new {
+        true => (
+            with_digest(&old, change.from.digest()),
+            with_digest(&new, Some(&change.digest)),
+        ),
+        false => (old, new),
+    };
+    let mut text = format!("{app}: {stage} {} -> {new}\n\n", clean(&old));
     for line in lines {
         let _ = writeln!(
             text,
@@ -76,6 +85,15 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
         word(&change.from.to_string()),
     );
     text
+}
+
+/// A tag with the beginning of its digest: enough to tell two apart, and to find one.
+fn with_digest(tag: &str, digest: Option<&Digest>) -> String {
+    const SHORT: usize = 12;
+    match digest.and_then(|digest| digest.as_str().split_once(':')) {
+        Some((_, hex)) => format!("{tag}@{}", hex.get(..SHORT).unwrap_or(hex)),
+        None => tag.to_owned(),
+    }
 }
 
 /// Longest text from outside that a message quotes, in characters.
@@ -103,7 +121,7 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Digest;
+    use crate::policy::Write;
     use crate::reconcile::running::{RunningVersion, Unordered};
 
     fn change(from: Running) -> Change {
@@ -111,6 +129,7 @@ mod tests {
             from,
             tag: "6.2.0".parse().unwrap(),
             digest: Digest::of(b"x"),
+            write: Write::Tag,
             sites: Vec::new(),
             reason: "6.2.0 is the highest".to_owned(),
         }
@@ -164,6 +183,26 @@ mod tests {
         let text = write(from, &[]);
         assert!(
             text.starts_with("shop: staging 6.1.8, 6.1.9 -> 6.2.0\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_subject_tells_digests_of_one_tag_apart() {
+        let from = |digest| {
+            Running::One(RunningVersion {
+                tag: "6.2.0".parse().unwrap(),
+                digest,
+            })
+        };
+        let text = write(from(Some(Digest::of(b"y"))), &[]);
+        assert!(
+            text.starts_with("shop: staging 6.2.0@a1fce4363854 -> 6.2.0@2d711642b726\n"),
+            "{text}"
+        );
+        let text = write(from(None), &[]);
+        assert!(
+            text.starts_with("shop: staging 6.2.0 -> 6.2.0@2d711642b726\n"),
             "{text}"
         );
     }

@@ -17,14 +17,18 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::diag;
-use crate::image::{Image, Tag};
-use crate::policy::ManifestFact;
-use crate::reconcile::plan::{Facts, Feed, Listing};
-use crate::registry::{self, Client, Resolved};
+use crate::image::{Digest, Image, Tag};
+use crate::policy::{Datum, Found, ManifestFact, Want};
+use crate::reconcile::plan::{Facts, Feed, Listing, Need};
+use crate::registry::{self, Client, Detail, Resolved};
 
+mod described;
 mod pauses;
+mod seen;
 
+pub use described::{Descriptions, Manifests};
 pub use pauses::{Paused, Pauses};
+pub use seen::{Seen, Sightings};
 
 /// Listings and manifests asked for at once over all registries; the client bounds each host further.
 const AT_ONCE: usize = 64;
@@ -40,14 +44,16 @@ pub struct Observer {
     clock: Clock,
     listings: BTreeMap<Feed, Listing>,
     /// What was read of tags that run, since the listing.
-    running: Manifests,
+    running: Known,
     /// Hosts that asked not to be asked, and until when.
     pauses: Pauses,
     missing: Missing,
+    manifests: Manifests,
+    seen: Seen,
 }
 
-/// What was read of manifests.
-type Manifests = BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>;
+/// What was read of tags.
+type Known = BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>;
 
 /// Since when listed tags have had no manifest: image, then tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +69,8 @@ impl Observer {
             running: BTreeMap::new(),
             pauses: Pauses::default(),
             missing,
+            manifests: Manifests::default(),
+            seen: Seen::default(),
         }
     }
 
@@ -70,6 +78,26 @@ impl Observer {
     #[must_use]
     pub fn with_pauses(self, pauses: Pauses) -> Self {
         Self { pauses, ..self }
+    }
+
+    /// The same, with what others know of manifests, and since when tags have been seen.
+    #[must_use]
+    pub fn with_memory(self, manifests: Manifests, seen: Seen) -> Self {
+        Self {
+            manifests,
+            seen,
+            ..self
+        }
+    }
+
+    /// What is known of manifests, to be kept for the next process.
+    pub fn manifests(&self) -> &Manifests {
+        &self.manifests
+    }
+
+    /// Since when tags have been seen, to be kept for the next process.
+    pub fn sightings(&self) -> Sightings {
+        self.seen.kept(self.clock.now())
     }
 
     /// The client that it asks with.
@@ -127,8 +155,8 @@ impl Observer {
         Facts {
             now,
             listings: self.listings.clone(),
-            manifests: BTreeMap::new(),
             running: self.running.clone(),
+            ..Facts::default()
         }
     }
 
@@ -141,28 +169,94 @@ impl Observer {
         !age.is_negative() && age.unsigned_abs() < max_age
     }
 
-    /// Reads the manifests of the tags that a plan needs, and adds them to `facts`.
-    pub async fn resolve(&mut self, needs: &[(Feed, Tag)], facts: &mut Facts) {
-        for (feed, tag, fact) in self.read(needs).await {
+    /// Reads what a plan needs to know of tags, and adds it to `facts`.
+    pub async fn resolve(&mut self, needs: &[Need], facts: &mut Facts) {
+        let open: Vec<&Need> = needs
+            .iter()
+            .filter(|need| !self.remember(need, facts))
+            .collect();
+        for (feed, tag, fact) in self.read(&open, &facts.manifests).await {
             facts.manifests.entry(feed).or_default().insert(tag, fact);
         }
     }
 
-    /// Reads the manifests of tags that run, and adds them to `facts`; they are not read again before
-    /// the next listing.
-    pub async fn check(&mut self, checks: &[(Feed, Tag)], facts: &mut Facts) {
-        for (feed, tag, fact) in self.read(checks).await {
+    /// Reads what a plan needs to know of tags that run or are followed, and adds it to `facts`; their
+    /// digests are not read again before the next listing.
+    pub async fn check(&mut self, checks: &[Need], facts: &mut Facts) {
+        let open: Vec<&Need> = checks.iter().collect();
+        for (feed, tag, fact) in self.read(&open, &self.running.clone()).await {
             self.running.entry(feed).or_default().insert(tag, fact);
         }
         facts.running.clone_from(&self.running);
     }
 
-    async fn read(&mut self, needs: &[(Feed, Tag)]) -> Vec<(Feed, Tag, ManifestFact)> {
-        let wanted: BTreeSet<(Feed, Tag)> = needs.iter().cloned().collect();
+    /// Reads the platforms of manifests that run, and adds them to `facts`. One that can't be read has
+    /// none that are known.
+    pub async fn describe(&mut self, digests: &[(Feed, Digest)], facts: &mut Facts) {
+        let wanted: BTreeSet<(Feed, Digest)> = digests.iter().cloned().collect();
+        let all = wanted
+            .iter()
+            .map(|(feed, digest)| (feed, digest, Detail::Platforms));
+        let unreadable = self.read_manifests(all.collect()).await;
+        for (_, digest) in wanted {
+            let platforms = match self.manifests.platforms(&digest) {
+                Datum::Unasked => Datum::Absent,
+                known => known,
+            };
+            if let Some(why) = unreadable.get(&digest) {
+                tracing::warn!("{why}");
+            }
+            facts.platforms.insert(digest, platforms);
+        }
+    }
+
+    /// Answers a need for a build time alone from what was read before: tags are taken to keep what
+    /// they stand for, and whatever is written is read anew all the same.
+    fn remember(&self, need: &Need, facts: &mut Facts) -> bool {
+        if need.wants != [Want::Created] {
+            return false;
+        }
+        let Some(digest) = self.seen.digest(&need.feed.0, &need.tag) else {
+            return false;
+        };
+        let created = self.manifests.created(&digest);
+        if created == Datum::Unasked {
+            return false;
+        }
+        let times = facts.times.entry(need.feed.clone()).or_default();
+        times.entry(need.tag.clone()).or_default().created = created;
+        true
+    }
+
+    /// Reads what is needed of tags, beginning with what is `known` of them.
+    async fn read(&mut self, needs: &[&Need], known: &Known) -> Vec<(Feed, Tag, ManifestFact)> {
+        let mut wants: BTreeMap<(Feed, Tag), BTreeSet<Want>> = BTreeMap::new();
+        for need in needs {
+            let key = (need.feed.clone(), need.tag.clone());
+            wants.entry(key).or_default().extend(&need.wants);
+        }
+        let mut facts: BTreeMap<(Feed, Tag), ManifestFact> = BTreeMap::new();
+        let mut unresolved = Vec::new();
+        for key in wants.keys() {
+            match known.get(&key.0).and_then(|tags| tags.get(&key.1)) {
+                Some(fact @ ManifestFact::Found(_)) => {
+                    facts.insert(key.clone(), fact.clone());
+                }
+                _ => unresolved.push(key.clone()),
+            }
+        }
+        facts.extend(self.digests(unresolved).await);
+        self.fill_in(&wants, &mut facts).await;
+        let told = facts.into_iter();
+        told.map(|((feed, tag), fact)| (feed, tag, fact)).collect()
+    }
+
+    /// The digests that tags have now.
+    async fn digests(&mut self, tags: Vec<(Feed, Tag)>) -> Vec<((Feed, Tag), ManifestFact)> {
         let client = self.client.clone();
         let resolved = self
             .ask(
-                wanted.into_iter().collect(),
+                tags,
                 |((image, _), _)| image,
                 move |((image, account), tag)| {
                     let client = client.clone();
@@ -170,19 +264,92 @@ impl Observer {
                 },
             )
             .await;
-        let mut noted = Vec::with_capacity(resolved.len());
+        let now = self.clock.now();
+        let mut facts = Vec::with_capacity(resolved.len());
         for ((feed, tag), result) in resolved {
             let fact = match result {
                 Ok(Resolved::Found(digest)) => {
                     self.missing.forget(&feed, &tag);
-                    ManifestFact::Found(digest.into())
+                    let since = self.seen.note(&feed.0, &tag, &digest, now);
+                    ManifestFact::Found(Found {
+                        first_seen: Some(since),
+                        ..Found::from(digest)
+                    })
                 }
-                Ok(Resolved::Missing) => self.missing.note(&feed, &tag, self.clock.now()),
+                Ok(Resolved::Missing) => self.missing.note(&feed, &tag, now),
                 Err(why) => ManifestFact::Unreadable(why),
             };
-            noted.push((feed, tag, fact));
+            facts.push(((feed, tag), fact));
         }
-        noted
+        facts
+    }
+
+    /// Adds what is wanted of tags besides their digests.
+    async fn fill_in(
+        &self,
+        wants: &BTreeMap<(Feed, Tag), BTreeSet<Want>>,
+        facts: &mut BTreeMap<(Feed, Tag), ManifestFact>,
+    ) {
+        let found = facts.iter().filter_map(|((feed, tag), fact)| {
+            let detail = detail(wants.get(&(feed.clone(), tag.clone()))?)?;
+            Some((feed, &fact.found()?.digest, detail))
+        });
+        let unreadable = self.read_manifests(found.collect()).await;
+        for (key, fact) in facts {
+            let wanted = wants.get(key).is_some_and(|wants| detail(wants).is_some());
+            let ManifestFact::Found(found) = fact else {
+                continue;
+            };
+            found.platforms = self.manifests.platforms(&found.digest);
+            found.times.created = self.manifests.created(&found.digest);
+            // A registry that has a record of it tells it with the listing.
+            found.times.pushed = Datum::Absent;
+            if let (true, Some(why)) = (wanted, unreadable.get(&found.digest)) {
+                *fact = ManifestFact::Unreadable(why.clone());
+            }
+        }
+    }
+
+    /// Reads the manifests that are not known yet in such detail; returns why some can't be read.
+    async fn read_manifests(
+        &self,
+        wanted: Vec<(&Feed, &Digest, Detail)>,
+    ) -> BTreeMap<Digest, String> {
+        let mut open: BTreeMap<Digest, (Feed, Detail)> = BTreeMap::new();
+        for (feed, digest, detail) in wanted {
+            let known = match detail {
+                Detail::Platforms => self.manifests.platforms(digest) != Datum::Unasked,
+                Detail::Created => self.manifests.created(digest) != Datum::Unasked,
+            };
+            if !known {
+                let asked = open.entry(digest.clone()).or_insert((feed.clone(), detail));
+                asked.1 = asked.1.max(detail);
+            }
+        }
+        let keys = open
+            .into_iter()
+            .map(|(digest, (feed, detail))| (feed, digest, detail));
+        let client = self.client.clone();
+        let described = self
+            .ask(
+                keys.collect(),
+                |((image, _), ..)| image,
+                move |((image, account), digest, detail)| {
+                    let client = client.clone();
+                    async move { client.describe(&image, account, &digest, detail).await }
+                },
+            )
+            .await;
+        let mut unreadable = BTreeMap::new();
+        for ((_, digest, detail), result) in described {
+            match result {
+                Ok(described) => self.manifests.note(&digest, described, detail),
+                Err(why) => {
+                    unreadable.insert(digest, why);
+                }
+            }
+        }
+        unreadable
     }
 
     /// Runs `question` for every key, a bounded number at once, unless the host of its image wants to
@@ -224,6 +391,16 @@ impl Observer {
         }
         tasks.join_all().await
     }
+}
+
+/// In which detail a manifest must be read for what is wanted.
+fn detail(wants: &BTreeSet<Want>) -> Option<Detail> {
+    let detail = |want: &Want| match want {
+        Want::Platforms => Some(Detail::Platforms),
+        Want::Created => Some(Detail::Created),
+        Want::Pushed => None,
+    };
+    wants.iter().filter_map(detail).max()
 }
 
 impl Missing {

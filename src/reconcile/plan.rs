@@ -1,7 +1,7 @@
 //! What should change, and why, or why not: a pure function of what was observed.
 //!
 //! Invariant: a step that changes something carries a reference whose digest was read from the
-//! registry in this pass. What can't be decided yet is named in [`Plan::needs`], for the observer to
+//! registry in this pass. What can't be decided yet is named in [`Plan::open`], for the observer to
 //! read and ask again; nothing is guessed meanwhile.
 //!
 //! It refuses: incomplete listings, candidates that can't be read, moved tags, stages that can't be
@@ -9,7 +9,6 @@
 
 mod shared;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -19,17 +18,16 @@ use jiff::Timestamp;
 use crate::config::App;
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
-use crate::manifest::{Part, Site};
-use crate::policy::{
-    self, Current, CurrentListed, Evidence, ManifestFact, NoChoice, Outcome, Recorded, Selection,
-};
+use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
-use crate::reconcile::running::{self, Running, Unordered};
+use crate::reconcile::running::Running;
 use crate::registry::AccountId;
 
+mod case;
 mod records;
 
-use records::{Record, Records};
+use case::Case;
+use records::Records;
 
 /// Where an image's tags come from: the image, seen with one account.
 pub type Feed = (Image, AccountId);
@@ -55,10 +53,49 @@ pub struct Facts {
     pub now: Timestamp,
     /// The tags of each feed.
     pub listings: BTreeMap<Feed, Listing>,
+    /// The times of tags that are known without their manifests.
+    pub times: BTreeMap<Feed, BTreeMap<Tag, Times>>,
     /// What is known of the manifests of tags that could win, read in this pass.
     pub manifests: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
-    /// The same of tags that run with a recorded digest, read once for each listing.
+    /// The same of tags that run with a recorded digest or are followed, read once for each listing.
     pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
+    /// The platforms of manifests that run.
+    pub platforms: BTreeMap<Digest, Datum<Platforms>>,
+}
+
+/// Something to read of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// Where the tag is.
+    pub feed: Feed,
+    /// The tag.
+    pub tag: Tag,
+    /// What to read, besides its digest.
+    pub wants: Vec<Want>,
+}
+
+/// What must be read before something is decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Of tags that could win, in this pass.
+    pub needs: Vec<Need>,
+    /// Of tags that run with a recorded digest or are followed, once for each listing.
+    pub checks: Vec<Need>,
+    /// The platforms of manifests that run.
+    pub digests: Vec<(Feed, Digest)>,
+}
+
+impl Open {
+    /// Whether nothing has to be read.
+    pub fn is_empty(&self) -> bool {
+        self.needs.is_empty() && self.checks.is_empty() && self.digests.is_empty()
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.needs.append(&mut other.needs);
+        self.checks.append(&mut other.checks);
+        self.digests.append(&mut other.digests);
+    }
 }
 
 /// The plan of one pass.
@@ -67,11 +104,9 @@ pub struct Plan {
     /// One entry per stage, by app name and stage order.
     pub stages: Vec<StagePlan>,
     /// What must be read before the plan is complete.
-    pub needs: Vec<(Feed, Tag)>,
+    pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
-    /// What runs with a recorded digest, and must be compared with it.
-    pub checks: Vec<(Feed, Tag)>,
 }
 
 impl Plan {
@@ -130,7 +165,7 @@ pub enum Step {
     Change(Change),
     /// It runs the choice.
     UpToDate,
-    /// Something must be read first; see [`Plan::needs`].
+    /// Something must be read first; see [`Plan::open`].
     Undecided,
     /// Nothing is written, for a reason.
     Blocked(Blocked),
@@ -145,6 +180,8 @@ pub struct Change {
     pub tag: Tag,
     /// The digest that the tag had in this pass.
     pub digest: Digest,
+    /// What of it is written.
+    pub write: Write,
     /// The sites that don't have it yet.
     pub sites: Vec<SiteRef>,
     /// Why this tag, in a sentence without a final stop.
@@ -242,23 +279,18 @@ pub fn plan(
             .partition(|(site, _)| claims.overridden.contains(site));
         let case = Case {
             app,
+            feed: &feed,
             policy: &stage.policy,
+            write: stage.write,
             sites: sites_that_count,
             overridden,
             files,
             records: &records,
-            now: facts.now,
-            listing: facts.listings.get(&feed),
-            manifests: facts.manifests.get(&feed),
-            known: facts.running.get(&feed),
+            facts,
             contested: claims.contested.contains(key),
         };
-        let (running, selection, step, needs) = case.decide();
-        if let (Step::UpToDate, Some(tag)) = (&step, case.unchecked(&running)) {
-            plan.checks.push((feed.clone(), tag));
-        }
-        plan.needs
-            .extend(needs.into_iter().map(|tag| (feed.clone(), tag)));
+        let (running, selection, step, open) = case.decide();
+        plan.open.append(open);
         plan.stages.push(StagePlan {
             key: *key,
             sites: sites.clone(),
@@ -275,229 +307,6 @@ pub fn plan(
 
 fn order_of(apps: &[App], key: StageKey) -> (&str, usize) {
     (apps[key.app].name.as_str(), key.stage)
-}
-
-/// One stage and all that bears on it.
-struct Case<'a> {
-    app: &'a App,
-    policy: &'a policy::Policy,
-    /// The sites that say what the stage runs.
-    sites: Vec<(SiteRef, &'a Site)>,
-    /// Sites whose value the stage overrides elsewhere.
-    overridden: Vec<(SiteRef, &'a Site)>,
-    files: &'a [IndexedFile],
-    records: &'a Records<'a>,
-    now: Timestamp,
-    listing: Option<&'a Listing>,
-    manifests: Option<&'a BTreeMap<Tag, ManifestFact>>,
-    /// What is known of tags that run.
-    known: Option<&'a BTreeMap<Tag, ManifestFact>>,
-    contested: bool,
-}
-
-type Decision = (Running, Option<Selection>, Step, Vec<Tag>);
-
-impl Case<'_> {
-    fn decide(&self) -> Decision {
-        let running = Running::of(self.policy, &self.sites);
-        if running == Running::Nothing {
-            return (running, None, Step::Blocked(self.siteless()), Vec::new());
-        }
-        let tags = match self.listing {
-            Some(Listing::Complete { tags, .. }) => tags,
-            Some(Listing::Failed(why)) => {
-                let step = Step::Blocked(Blocked::Listing(why.clone()));
-                return (running, None, step, Vec::new());
-            }
-            None => return (running, None, Step::Undecided, Vec::new()),
-        };
-        let none = BTreeMap::new();
-        let manifests = self.manifests.unwrap_or(&none);
-        let current = match &running {
-            Running::Nothing => Current::Nothing,
-            Running::One(version)
-            | Running::Split {
-                highest: version, ..
-            } => Current::Tag(&version.tag),
-            Running::Unordered(unordered) => unordered.as_current(),
-        };
-        let evidence = Evidence::new(tags, current, self.now).with_manifests(manifests);
-        let selection = policy::select(self.policy, &evidence);
-        let (step, needs) = self.step(&running, &selection, manifests);
-        (running, Some(selection), step, needs)
-    }
-
-    fn siteless(&self) -> Blocked {
-        if self.contested {
-            Blocked::Contested
-        } else {
-            Blocked::NoSites
-        }
-    }
-
-    fn step(
-        &self,
-        running: &Running,
-        selection: &Selection,
-        manifests: &BTreeMap<Tag, ManifestFact>,
-    ) -> (Step, Vec<Tag>) {
-        let blocked = |blocked| (Step::Blocked(blocked), Vec::new());
-        match &selection.outcome {
-            Outcome::Selected(tag) => self.bring_to(tag, running, selection, manifests),
-            Outcome::UpToDate(tag) if selection.current_listed == CurrentListed::Gone => {
-                blocked(Blocked::NothingAcceptable(format!(
-                    "{tag} is gone from the registry, and nothing newer is acceptable"
-                )))
-            }
-            Outcome::UpToDate(tag) => {
-                if !self.behind(tag, running.digest()).is_empty() {
-                    return self.bring_to(tag, running, selection, manifests);
-                }
-                // An unreadable manifest is no matter here: nothing is to be written.
-                match self.known.and_then(|known| known.get(tag)) {
-                    Some(ManifestFact::Found(now)) => match self.moved(tag, &now.digest) {
-                        Some(moved) => blocked(moved),
-                        None => (Step::UpToDate, Vec::new()),
-                    },
-                    _ => (Step::UpToDate, Vec::new()),
-                }
-            }
-            Outcome::Needs(needs) => (Step::Undecided, needs.tags.clone()),
-            Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
-                blocked(Blocked::Unreadable(why.to_string()))
-            }
-            Outcome::Nothing(why) => blocked(Blocked::NothingAcceptable(why.to_string())),
-            Outcome::Unordered(why) => blocked(Blocked::Unordered(match running {
-                Running::Unordered(Unordered {
-                    text,
-                    refusal: Some(refusal),
-                    ..
-                }) => format!("the site that holds `{text}` can't be written: {refusal}"),
-                _ => why.to_string(),
-            })),
-        }
-    }
-
-    /// The step that brings all sites to `tag`, once its digest is known.
-    fn bring_to(
-        &self,
-        tag: &Tag,
-        running: &Running,
-        selection: &Selection,
-        manifests: &BTreeMap<Tag, ManifestFact>,
-    ) -> (Step, Vec<Tag>) {
-        let digest = match manifests.get(tag) {
-            Some(ManifestFact::Found(found)) => &found.digest,
-            None => return (Step::Undecided, vec![tag.clone()]),
-            Some(ManifestFact::Unreadable(why)) => {
-                return (Step::Blocked(Blocked::Unreadable(why.clone())), Vec::new());
-            }
-            Some(ManifestFact::Missing | ManifestFact::MissingOnce) => {
-                let why = format!("{tag} is listed, but its manifest is missing");
-                return (Step::Blocked(Blocked::Unreadable(why)), Vec::new());
-            }
-        };
-        if let Some(moved) = self.moved(tag, digest) {
-            return (Step::Blocked(moved), Vec::new());
-        }
-        let mut sites = self.behind(tag, Some(digest));
-        sites.extend(self.brought_along(tag));
-        sites.sort_unstable();
-        let change = Change {
-            from: running.clone(),
-            tag: tag.clone(),
-            digest: digest.clone(),
-            sites,
-            reason: self.reason(tag, running, selection),
-        };
-        (Step::Change(change), Vec::new())
-    }
-
-    fn reason(&self, tag: &Tag, running: &Running, selection: &Selection) -> String {
-        let of = selection.verdicts.len();
-        let policy = format!("{} in {}", self.policy.order, self.app.file);
-        match running {
-            Running::Split { others, .. } if matches!(selection.outcome, Outcome::UpToDate(_)) => {
-                format!(
-                    "{tag} is what the stage runs and the choice of {policy}; other sites still had {}",
-                    others.join(", ")
-                )
-            }
-            _ => {
-                let best = self.policy.order.rank().best();
-                format!("of {of} tags, {tag} is the {best} that {policy} accepts")
-            }
-        }
-    }
-
-    /// The sites that don't hold `tag`, and `digest` where they hold one.
-    fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
-        self.sites
-            .iter()
-            .filter(|(_, site)| match running::part(site) {
-                Part::Name => false,
-                Part::Digest => digest.is_some_and(|digest| site.digest().as_ref() != Some(digest)),
-                Part::Whole | Part::Tag => {
-                    site.tag_text() != Some(tag.as_str())
-                        || site
-                            .digest()
-                            .is_some_and(|held| digest.is_some_and(|digest| held != *digest))
-                }
-            })
-            .map(|(reference, _)| *reference)
-            .collect()
-    }
-
-    /// The overridden sites that have a lower tag: they follow a change, so that what a base says
-    /// doesn't fall behind, but make none by themselves.
-    fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
-        let lower = |site: &Site| {
-            let held = site.tag();
-            held.is_some_and(|held| {
-                policy::compare(self.policy, &held, tag, Recorded::default())
-                    .is_some_and(Ordering::is_lt)
-            })
-        };
-        let sites = self.overridden.iter();
-        sites
-            .filter(|(_, site)| lower(site))
-            .map(|(reference, _)| *reference)
-            .collect()
-    }
-
-    /// What is said where a site records another digest for `tag` than the registry has `now`.
-    fn moved(&self, tag: &Tag, now: &Digest) -> Option<Blocked> {
-        // A marked site may name no image, or another one.
-        let tagged = |site: &Site| site.tag_text() == Some(tag.as_str());
-        let own: Vec<Record<'_>> = self
-            .sites
-            .iter()
-            .filter(|(_, site)| tagged(site))
-            .filter_map(|(at, site)| Record::of(&self.files[at.file].path, site))
-            .collect();
-        let other = own
-            .iter()
-            .chain(self.records.get(&self.app.image, tag))
-            .find(|record| record.digest != *now)?;
-        Some(Blocked::Moved {
-            tag: tag.clone(),
-            recorded: other.digest.clone(),
-            place: other.place(),
-            now: now.clone(),
-        })
-    }
-
-    /// The tag that runs, if a site records its digest and nobody has compared the two.
-    fn unchecked(&self, running: &Running) -> Option<Tag> {
-        let Running::One(version) = running else {
-            return None;
-        };
-        let recorded = self.sites.iter().any(|(_, site)| site.digest().is_some());
-        let known = self
-            .known
-            .is_some_and(|known| known.contains_key(&version.tag));
-        (recorded && !known).then(|| version.tag.clone())
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::config::App;
 use crate::diag::{self, Diagnostic, Position};
 use crate::manifest::{self, Change as SiteChange, DigestRule, FileIndex, Target};
+use crate::policy::Write;
 use crate::reconcile::claims::{IndexedFile, SiteRef};
 use crate::reconcile::message::{self, Line, Subject};
 use crate::reconcile::plan::{Change, Plan, StagePlan};
@@ -150,11 +151,16 @@ fn rewrite(
     sites: &[usize],
     change: &Change,
 ) -> manifest::Rewritten {
+    let (tag, rule) = match change.write {
+        Write::Tag => (Some(&change.tag), DigestRule::WhereHeld),
+        Write::TagAndDigest => (Some(&change.tag), DigestRule::Exact),
+        Write::Digest => (None, DigestRule::Exact),
+    };
     let target = Target {
         rename: None,
-        tag: Some(&change.tag),
+        tag,
         digest: Some(&change.digest),
-        rule: DigestRule::WhereHeld,
+        rule,
     };
     let changes: Vec<SiteChange<'_>> = sites
         .iter()

@@ -215,6 +215,7 @@ fn refused(prepared: &Prepared, words: &str) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Write;
     use crate::reconcile::running::Running;
 
     fn prepared(tag: &str) -> Prepared {
@@ -225,6 +226,7 @@ mod tests {
                 from: Running::Nothing,
                 tag: tag.parse().unwrap(),
                 digest: Digest::of(tag.as_bytes()),
+                write: Write::Tag,
                 sites: Vec::new(),
                 reason: String::new(),
             },

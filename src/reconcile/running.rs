@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::image::{Digest, Tag, Version};
 use crate::manifest::{Part, Refusal, Site};
-use crate::policy::{self, Current, Policy, Recorded};
+use crate::policy::{self, Current, Order, Policy, Recorded};
 use crate::reconcile::claims::SiteRef;
 
 /// What a stage's sites say it runs.
@@ -70,8 +70,7 @@ impl Unordered {
             .map_or_else(|| self.text.clone(), ToString::to_string)
     }
 
-    /// What the policy is told of it.
-    pub fn as_current(&self) -> Current<'_> {
+    fn as_current(&self) -> Current<'_> {
         match (&self.tag, &self.digest) {
             (Some(tag), _) => Current::Tag(tag),
             (None, Some(digest)) => Current::Digest(digest),
@@ -82,10 +81,14 @@ impl Unordered {
 
 impl Running {
     /// What the sites of one stage say.
-    pub fn of(policy: &Policy, sites: &[(SiteRef, &Site)]) -> Self {
+    pub fn of(policy: &Policy, sites: &[(SiteRef, &Site)], recorded: Recorded<'_>) -> Self {
         let mut versions: Vec<RunningVersion> = Vec::new();
         let mut unordered = Vec::new();
         let mut lone_digest = None;
+        let followed = match &policy.order {
+            Order::Digest(tag) => Some(tag),
+            _ => None,
+        };
         // Most sites of a stage are written alike; each version is read once.
         let mut read = BTreeSet::new();
         for (_, site) in sites {
@@ -93,17 +96,22 @@ impl Running {
                 // A name says nothing of what runs.
                 Part::Name => continue,
                 // A digest of its own goes with the tag at another site.
-                Part::Digest => {
+                Part::Digest if followed.is_none() => {
                     lone_digest = Some(Unordered::of(site));
                     continue;
                 }
-                Part::Whole | Part::Tag => {}
+                Part::Whole | Part::Tag | Part::Digest => {}
             }
             let written = (site.tag_text(), site.digest_text());
             if read.contains(&written) {
                 continue;
             }
-            match site.tag() {
+            let tag = match (site.tag(), followed, site.digest()) {
+                // Of a tag that is followed the digest alone says what runs.
+                (None, Some(followed), Some(_)) => Some(followed.clone()),
+                (tag, ..) => tag,
+            };
+            match tag {
                 Some(tag) if policy::is_orderable(policy, &tag) => {
                     read.insert(written);
                     versions.push(RunningVersion {
@@ -120,7 +128,7 @@ impl Running {
             return Self::Unordered(unordered.swap_remove(0));
         }
         let tags = versions.iter().map(|version| &version.tag);
-        match policy::highest(policy, tags, Recorded::default()) {
+        match policy::highest(policy, tags, recorded) {
             Ok(Some(tag)) => {
                 let tag = tag.clone();
                 Self::split(tag, versions, &unordered)
@@ -156,6 +164,21 @@ impl Running {
         others.sort();
         others.dedup();
         Self::Split { highest, others }
+    }
+
+    /// What the policy is told of it.
+    pub fn as_current(&self) -> Current<'_> {
+        match self {
+            Self::Nothing => Current::Nothing,
+            Self::One(version)
+            | Self::Split {
+                highest: version, ..
+            } => match &version.digest {
+                Some(digest) => Current::Pinned(&version.tag, digest),
+                None => Current::Tag(&version.tag),
+            },
+            Self::Unordered(unordered) => unordered.as_current(),
+        }
     }
 
     /// The digest that is recorded for what runs, if one is.

@@ -22,8 +22,7 @@ pub struct Settled {
 impl Settled {
     /// Keeps `plan`, if it may be kept.
     pub fn of(snapshot: &Arc<Snapshot>, facts: &Facts, plan: &Arc<Plan>) -> Option<Self> {
-        let complete = plan.needs.is_empty() && plan.checks.is_empty();
-        (complete && facts.manifests.is_empty()).then(|| Self {
+        (plan.open.is_empty() && facts.manifests.is_empty()).then(|| Self {
             snapshot: Arc::clone(snapshot),
             facts: facts.clone(),
             plan: Arc::clone(plan),
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
     use crate::image::Tag;
     use crate::policy::ManifestFact;
-    use crate::reconcile::plan::Feed;
+    use crate::reconcile::plan::{Feed, Open};
     use crate::registry::AccountId;
 
     fn feed() -> Feed {
@@ -124,7 +123,10 @@ mod tests {
         assert!(Settled::of(&snapshot, &resolved, &plan).is_none());
 
         let needing = Arc::new(Plan {
-            needs: vec![(feed(), tag("1.0.0"))],
+            open: Open {
+                digests: vec![(feed(), crate::image::Digest::of(b"x"))],
+                ..Open::default()
+            },
             ..Plan::default()
         });
         assert!(Settled::of(&snapshot, &facts(&["1.0.0"], 0), &needing).is_none());

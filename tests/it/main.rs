@@ -40,6 +40,7 @@ mod scenario;
 mod scenario_basic;
 mod scenario_crash;
 mod scenario_files;
+mod scenario_metadata;
 mod scenario_policies;
 mod scenario_race;
 mod scenario_refusal;

@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::config::raw_app::{RawApp, RawStage};
-use crate::config::raw_tags::RawTags;
 use crate::config::read::Mirror;
-
-const MINIMAL: &str = "version: 1\napp: shop\nimage: a/b\n";
 
 /// What is said of `yaml`, put in the place of `HERE` in `file`.
 fn refusal(key: &str, diagnostics: &[Diagnostic]) {
@@ -32,42 +29,6 @@ fn keys_of_an_app() {
             refusal(key, &app_with(&format!("{key}: {value}")));
         }
     }
-    refusal("tag@digest", &app_with("write: tag@digest"));
-    refusal("digest", &app_with("write: digest"));
-}
-
-#[test]
-fn keys_of_tags() {
-    for (key, value) in [
-        ("newest", "pushed"),
-        ("digest", "main"),
-        ("platforms", "[linux/amd64]"),
-        ("minimumAge", "1d"),
-        ("onMissingTime", "hold"),
-        ("settle", "10m"),
-    ] {
-        assert!(RawTags::KEYS.known.contains(&key), "{key}");
-        refusal(key, &app_with(&format!("tags: {{{key}: {value}}}")));
-        let stage = format!("stages: [{{name: s, paths: [a], tags: {{{key}: {value}}}}}]");
-        refusal(key, &app_with(&stage));
-        let tags = format!("version: 1\ntags: {{{key}: {value}}}\n");
-        let files = [("defaults.yaml", tags.as_str()), ("shop.yaml", MINIMAL)];
-        let apps = apps_of(&entry("policies/"), &files);
-        refusal(key, &apps.diagnostics);
-        assert!(apps.apps.is_empty());
-    }
-}
-
-#[test]
-fn ready_made_policies_that_need_such_keys() {
-    let found = app_with("extends: digest-track");
-    assert_eq!(
-        lines(&found),
-        [
-            "policies/shop.yaml:4:10: error: the ready-made policy `digest-track` needs `digest`, which \
-             is not supported yet"
-        ]
-    );
 }
 
 #[test]

@@ -1,0 +1,344 @@
+//! One stage: what it runs, what the policy chooses, and the step that follows.
+//!
+//! Invariant: a step that changes something has a digest that was read in this pass; what is missing
+//! is asked for, and nothing is decided without it.
+//!
+//! What the stages mean to each other is not looked at here.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::records::{Record, Records};
+use super::{Blocked, Change, Facts, Feed, Listing, Need, Open, Step};
+use crate::config::App;
+use crate::image::{Digest, Tag};
+use crate::manifest::{Part, Site};
+use crate::policy::{
+    self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
+    Platforms, Recorded, Selection, TimeOf, Times, Want, Write,
+};
+use crate::reconcile::claims::{IndexedFile, SiteRef};
+use crate::reconcile::running::{self, Running, Unordered};
+
+/// One stage and all that bears on it.
+pub(super) struct Case<'a> {
+    pub(super) app: &'a App,
+    pub(super) feed: &'a Feed,
+    pub(super) policy: &'a policy::Policy,
+    pub(super) write: Write,
+    /// The sites that say what the stage runs.
+    pub(super) sites: Vec<(SiteRef, &'a Site)>,
+    /// Sites whose value the stage overrides elsewhere.
+    pub(super) overridden: Vec<(SiteRef, &'a Site)>,
+    pub(super) files: &'a [IndexedFile],
+    pub(super) records: &'a Records<'a>,
+    pub(super) facts: &'a Facts,
+    pub(super) contested: bool,
+}
+
+pub(super) type Decision = (Running, Option<Selection>, Step, Open);
+
+impl Case<'_> {
+    /// What happens to the stage.
+    pub(super) fn decide(&self) -> Decision {
+        let known = self.known();
+        let absent;
+        let mut recorded = Recorded {
+            times: self.facts.times.get(self.feed),
+            manifests: Manifests::Known(&known),
+        };
+        let listing = self.facts.listings.get(self.feed);
+        if let (None, Some(Listing::Complete { tags, .. })) = (recorded.times, listing)
+            && matches!(self.policy.order, Order::Newest(TimeOf::Pushed))
+        {
+            absent = without_times(tags);
+            recorded.times = Some(&absent);
+        }
+        let running = Running::of(self.policy, &self.sites, recorded);
+        if running == Running::Nothing {
+            return (
+                running,
+                None,
+                Step::Blocked(self.siteless()),
+                Open::default(),
+            );
+        }
+        let tags = match listing {
+            Some(Listing::Complete { tags, .. }) => tags,
+            Some(Listing::Failed(why)) => {
+                let step = Step::Blocked(Blocked::Listing(why.clone()));
+                return (running, None, step, Open::default());
+            }
+            None => return (running, None, Step::Undecided, Open::default()),
+        };
+        let evidence = Evidence {
+            tags,
+            recorded,
+            current: running.as_current(),
+            running: self.platforms_of(&running),
+            now: self.facts.now,
+        };
+        let selection = policy::select(self.policy, &evidence);
+        let (step, open) = self.step(&running, &selection);
+        (running, Some(selection), step, open)
+    }
+
+    /// What is known of tags: what was read in this pass, and of a tag that is followed what was read
+    /// since the listing.
+    fn known(&self) -> BTreeMap<Tag, ManifestFact> {
+        let mut known = match self.follows() {
+            true => self
+                .facts
+                .running
+                .get(self.feed)
+                .cloned()
+                .unwrap_or_default(),
+            false => BTreeMap::new(),
+        };
+        known.extend(
+            self.read()
+                .into_iter()
+                .flatten()
+                .map(|(tag, fact)| (tag.clone(), fact.clone())),
+        );
+        known
+    }
+
+    /// What was read of tags in this pass.
+    fn read(&self) -> Option<&BTreeMap<Tag, ManifestFact>> {
+        self.facts.manifests.get(self.feed)
+    }
+
+    fn follows(&self) -> bool {
+        matches!(self.policy.order, Order::Digest(_))
+    }
+
+    fn platforms_of(&self, running: &Running) -> Datum<&Platforms> {
+        let known = running
+            .digest()
+            .and_then(|digest| self.facts.platforms.get(digest));
+        match known {
+            Some(Datum::Known(platforms)) => Datum::Known(platforms),
+            Some(Datum::Absent) => Datum::Absent,
+            Some(Datum::Unasked) | None => Datum::Unasked,
+        }
+    }
+
+    fn siteless(&self) -> Blocked {
+        if self.contested {
+            Blocked::Contested
+        } else {
+            Blocked::NoSites
+        }
+    }
+
+    fn step(&self, running: &Running, selection: &Selection) -> (Step, Open) {
+        let blocked = |blocked| (Step::Blocked(blocked), Open::default());
+        match &selection.outcome {
+            Outcome::Selected(tag) => self.bring_to(tag, running, selection),
+            Outcome::UpToDate(tag) if selection.current_listed == CurrentListed::Gone => {
+                blocked(Blocked::NothingAcceptable(format!(
+                    "{tag} is gone from the registry, and nothing newer is acceptable"
+                )))
+            }
+            Outcome::UpToDate(tag) => {
+                if !self.behind(tag, running.digest()).is_empty() {
+                    return self.bring_to(tag, running, selection);
+                }
+                self.compare(tag, running)
+            }
+            Outcome::Needs(needs) => (Step::Undecided, self.open(needs)),
+            Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
+                blocked(Blocked::Unreadable(why.to_string()))
+            }
+            Outcome::Nothing(why) => blocked(Blocked::NothingAcceptable(why.to_string())),
+            Outcome::Unordered(why) => blocked(Blocked::Unordered(match running {
+                Running::Unordered(Unordered {
+                    text,
+                    refusal: Some(refusal),
+                    ..
+                }) => format!("the site that holds `{text}` can't be written: {refusal}"),
+                _ => why.to_string(),
+            })),
+        }
+    }
+
+    /// What must be read for a selection.
+    fn open(&self, needs: &Needs) -> Open {
+        let mut open = Open::default();
+        for tag in &needs.tags {
+            let need = self.need(tag, needs.of_tags.clone());
+            let read = self.read().is_some_and(|read| read.contains_key(tag));
+            match self.follows() && !read {
+                true => open.checks.push(need),
+                false => open.needs.push(need),
+            }
+        }
+        let digests = needs.running.iter();
+        open.digests
+            .extend(digests.map(|digest| (self.feed.clone(), digest.clone())));
+        open
+    }
+
+    fn need(&self, tag: &Tag, wants: Vec<Want>) -> Need {
+        Need {
+            feed: self.feed.clone(),
+            tag: tag.clone(),
+            wants,
+        }
+    }
+
+    /// The step of a stage that runs the choice: whether the tag still has the digest that is recorded.
+    fn compare(&self, tag: &Tag, running: &Running) -> (Step, Open) {
+        if self.follows() {
+            return (Step::UpToDate, Open::default());
+        }
+        let known = self
+            .facts
+            .running
+            .get(self.feed)
+            .and_then(|known| known.get(tag));
+        match known {
+            Some(ManifestFact::Found(now)) => match self.moved(tag, &now.digest) {
+                Some(moved) => (Step::Blocked(moved), Open::default()),
+                None => (Step::UpToDate, Open::default()),
+            },
+            // An unreadable manifest is no matter here: nothing is to be written.
+            Some(_) => (Step::UpToDate, Open::default()),
+            None => {
+                let recorded = matches!(running, Running::One(_))
+                    && self.sites.iter().any(|(_, site)| site.digest().is_some());
+                let mut open = Open::default();
+                open.checks
+                    .extend(recorded.then(|| self.need(tag, Vec::new())));
+                (Step::UpToDate, open)
+            }
+        }
+    }
+
+    /// The step that brings all sites to `tag`, once its digest is known.
+    fn bring_to(&self, tag: &Tag, running: &Running, selection: &Selection) -> (Step, Open) {
+        let blocked = |blocked| (Step::Blocked(blocked), Open::default());
+        let digest = match self.read().and_then(|read| read.get(tag)) {
+            Some(ManifestFact::Found(found)) => &found.digest,
+            None => {
+                let mut open = Open::default();
+                open.needs.push(self.need(tag, Vec::new()));
+                return (Step::Undecided, open);
+            }
+            Some(ManifestFact::Unreadable(why)) => {
+                return blocked(Blocked::Unreadable(why.clone()));
+            }
+            Some(ManifestFact::Missing | ManifestFact::MissingOnce) => {
+                let why = format!("{tag} is listed, but its manifest is missing");
+                return blocked(Blocked::Unreadable(why));
+            }
+        };
+        if let Some(moved) = self.moved(tag, digest) {
+            return blocked(moved);
+        }
+        let mut sites = self.behind(tag, Some(digest));
+        sites.extend(self.brought_along(tag));
+        sites.sort_unstable();
+        let change = Change {
+            from: running.clone(),
+            tag: tag.clone(),
+            digest: digest.clone(),
+            write: self.write,
+            sites,
+            reason: self.reason(tag, running, selection),
+        };
+        (Step::Change(change), Open::default())
+    }
+
+    fn reason(&self, tag: &Tag, running: &Running, selection: &Selection) -> String {
+        let of = selection.verdicts.len();
+        let policy = format!("{} in {}", self.policy.order, self.app.file);
+        let stays = matches!(selection.outcome, Outcome::UpToDate(_));
+        match running {
+            _ if self.follows() => format!("{tag}, which {policy} follows, points there now"),
+            Running::Split { others, .. } if stays => format!(
+                "{tag} is what the stage runs and the choice of {policy}; other sites still had {}",
+                others.join(", ")
+            ),
+            _ if stays => format!(
+                "{tag} is what the stage runs and the choice of {policy}; its digest is written too"
+            ),
+            _ => {
+                let best = self.policy.order.rank().best();
+                format!("of {of} tags, {tag} is the {best} that {policy} accepts")
+            }
+        }
+    }
+
+    /// The sites that don't hold `tag`, and `digest` where they are to hold one.
+    fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
+        let other = |site: &Site| match site.digest() {
+            Some(held) => digest.is_some_and(|digest| held != *digest),
+            None => self.write != Write::Tag,
+        };
+        self.sites
+            .iter()
+            .filter(|(_, site)| match running::part(site) {
+                Part::Name => false,
+                Part::Digest => digest.is_some_and(|digest| site.digest().as_ref() != Some(digest)),
+                Part::Whole | Part::Tag => {
+                    let tagged = site.tag_text() == Some(tag.as_str());
+                    other(site) || self.write != Write::Digest && !tagged
+                }
+            })
+            .map(|(reference, _)| *reference)
+            .collect()
+    }
+
+    /// The overridden sites that have a lower tag: they follow a change, so that what a base says
+    /// doesn't fall behind, but make none by themselves.
+    fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
+        let lower = |site: &Site| {
+            let held = site.tag();
+            held.is_some_and(|held| {
+                policy::compare(self.policy, &held, tag, Recorded::default())
+                    .is_some_and(Ordering::is_lt)
+            })
+        };
+        let sites = self.overridden.iter();
+        sites
+            .filter(|(_, site)| lower(site))
+            .map(|(reference, _)| *reference)
+            .collect()
+    }
+
+    /// What is said where a site records another digest for `tag` than the registry has `now`.
+    fn moved(&self, tag: &Tag, now: &Digest) -> Option<Blocked> {
+        if self.follows() {
+            return None;
+        }
+        // A marked site may name no image, or another one.
+        let tagged = |site: &Site| site.tag_text() == Some(tag.as_str());
+        let own: Vec<Record<'_>> = self
+            .sites
+            .iter()
+            .filter(|(_, site)| tagged(site))
+            .filter_map(|(at, site)| Record::of(&self.files[at.file].path, site))
+            .collect();
+        let other = own
+            .iter()
+            .chain(self.records.get(&self.app.image, tag))
+            .find(|record| record.digest != *now)?;
+        Some(Blocked::Moved {
+            tag: tag.clone(),
+            recorded: other.digest.clone(),
+            place: other.place(),
+            now: now.clone(),
+        })
+    }
+}
+
+/// Of a registry that keeps no record of pushes: no tag has a time.
+fn without_times(tags: &[Tag]) -> BTreeMap<Tag, Times> {
+    let times = Times {
+        pushed: Datum::Absent,
+        created: Datum::Unasked,
+    };
+    tags.iter().map(|tag| (tag.clone(), times)).collect()
+}
