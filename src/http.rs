@@ -164,9 +164,11 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// Whether a host, as URLs hold it, is an address where clouds serve machine credentials, or in the
-/// link-local ranges, where most of them are.
+/// link-local ranges, where most of them are; or a name of such an address, which a proxy would resolve.
 pub fn is_internal(host: &str) -> bool {
-    address(host).is_some_and(is_internal_address)
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_named = matches!(name.as_str(), "metadata.google.internal" | "metadata.goog");
+    is_named || address(host).is_some_and(is_internal_address)
 }
 
 /// The same of an address.
@@ -252,6 +254,7 @@ mod tests {
             ("http://r.example/", "http://[fd00:ec2::254]/"),
             ("http://r.example/", "http://[fd00:ec2::23]/"),
             ("http://r.example/", "http://[fd20:ce::254]/"),
+            ("http://r.example/", "http://Metadata.google.internal./x"),
             ("http://localhost/", "http://100.100.100.200/"),
             ("http://r.example/", "http://localhost:8080/"),
             ("http://r.example/", "http://x.localhost/"),

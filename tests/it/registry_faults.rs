@@ -407,7 +407,12 @@ async fn a_registry_gets_no_more_than_its_share_of_requests_at_once() {
 
 #[tokio::test]
 async fn a_metadata_address_is_no_registry() {
-    for host in ["169.254.169.254", "100.100.100.200:80", "[fd00:ec2::254]"] {
+    for host in [
+        "169.254.169.254",
+        "100.100.100.200:80",
+        "[fd00:ec2::254]",
+        "metadata.google.internal",
+    ] {
         let account = Account {
             scheme: Scheme::PlainHttp,
             ..Account::anonymous(host)

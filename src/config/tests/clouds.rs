@@ -1,10 +1,11 @@
 //! Credentials of clouds, and mirrors, in the service file.
 
 use super::*;
+use crate::clock::Clock;
 use crate::registry::cloud::aws::AwsSource;
 use crate::registry::cloud::azure::AzureProof;
 use crate::registry::cloud::{Azure, Cloud, Ecr, Gcp};
-use crate::registry::{Api, Credentials, Mirror};
+use crate::registry::{Api, Client, Credentials, Mirror};
 use crate::secret::Secret;
 
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
@@ -252,4 +253,45 @@ fn how_tags_are_listed_can_be_said() {
     let bad = crate::config::service("f", &text("r.example.com", "listing: harbour"));
     let hint = bad.diagnostics[0].hint.as_deref();
     assert_eq!(hint, Some("did you mean `harbor`?"));
+}
+
+#[test]
+fn no_team_has_the_credentials_of_another() {
+    let text = "version: 1
+repositories:
+  - name: r
+    url: /r
+    policies:
+      - {path: a, registries: [team-a]}
+      - {path: b, registries: [team-b, shared]}
+      - {path: none, registries: [mirror]}
+registries:
+  - {name: team-a, host: ghcr.io, path: acme/a/, credentials: {username: a, password: {env: A}}}
+  - {name: team-b, host: ghcr.io, path: acme/b/, credentials: {username: b, password: {env: B}}}
+  - {name: shared, host: ghcr.io, credentials: {username: s, password: {env: S}}}
+  - {name: mirror, host: docker.io, mirror: ghcr.io/acme, credentials: {username: m, password: {env: M}}}
+";
+    let service = good_service(text);
+    let accounts: Vec<_> = service
+        .registries
+        .iter()
+        .map(|r| r.account.clone())
+        .collect();
+    let client = Client::new(accounts.clone(), Clock::system()).unwrap();
+    for (entry, image, wanted) in [
+        (0, "ghcr.io/acme/a/web", Some("team-a")),
+        (0, "ghcr.io/acme/b/web", None),
+        (0, "ghcr.io/other", None),
+        (1, "ghcr.io/acme/b/web", Some("team-b")),
+        (1, "ghcr.io/acme/a/web", Some("shared")),
+        (1, "nginx", None),
+        (2, "nginx", Some("mirror")),
+        // The mirror's credentials are for what is looked up there, not for its host.
+        (2, "ghcr.io/acme/library/nginx", None),
+    ] {
+        let access = service.repositories[0].policies[entry].access();
+        let id = client.account_for(&image.parse().unwrap(), access);
+        let name = id.index().and_then(|index| accounts[index].name.as_deref());
+        assert_eq!(name, wanted, "{entry} {image}");
+    }
 }

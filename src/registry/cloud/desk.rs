@@ -14,8 +14,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-use super::endpoint::is_inside;
 use super::{CloudError, Clouds, Endpoint, Vendor};
+use crate::http::is_internal;
 use crate::registry::exchange::{Reply, Request, Sender};
 use crate::registry::words;
 use crate::secret::{self, Secret};
@@ -107,7 +107,7 @@ impl<'a> Desk<'a> {
         request: &Request,
     ) -> Result<Reply, CloudError> {
         let host = request.url.host_str().unwrap_or_default();
-        let sender = if is_inside(host) {
+        let sender = if is_internal(host) {
             &self.inside
         } else {
             &self.outside

@@ -28,12 +28,6 @@ impl Endpoint {
     }
 }
 
-/// Whether a host is where a machine's own credentials are handed out. Google's names of its metadata
-/// server resolve to an internal address wherever there is one.
-pub(super) fn is_inside(host: &str) -> bool {
-    is_internal(host) || matches!(host, "metadata.google.internal" | "metadata")
-}
-
 impl FromStr for Endpoint {
     type Err = &'static str;
 
@@ -42,7 +36,7 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = Url::parse(text).map_err(|_| "it is not a URL")?;
         let host = url.host_str().ok_or("it has no host")?;
-        let is_near = is_loopback(host) || is_inside(host);
+        let is_near = is_loopback(host) || is_internal(host);
         match url.scheme() {
             "https" => {}
             "http" if is_near => {}
