@@ -44,7 +44,7 @@ fn wait(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// A date in one of the three forms that RFC 9110 section 5.6.7 makes recipients accept.
-fn date(value: &str) -> Option<Timestamp> {
+pub(super) fn date(value: &str) -> Option<Timestamp> {
     let preferred = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value);
     preferred.ok().or_else(|| {
         ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]

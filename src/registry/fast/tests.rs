@@ -233,3 +233,24 @@ async fn what_hides_its_tags_is_not_believed() {
         lab.assert_exact();
     }
 }
+
+#[tokio::test]
+async fn a_registry_whose_clock_is_wrong_is_listed_the_plain_way() {
+    for api in NEWEST_FIRST {
+        let mut lab = Lab::new(api, 250).await;
+        lab.poll().await;
+        lab.registry.set_back(SignedDuration::from_hours(1));
+        lab.wait(5);
+        // New ones first, so that the first page holds only moved ones that look old.
+        for number in 0..30 {
+            lab.registry.push(&format!("2.{number}.0"));
+        }
+        lab.wait(1);
+        for number in 0..120 {
+            lab.registry.push(&format!("1.{number}.0"));
+        }
+        let asked = lab.poll().await;
+        assert_eq!(lab.registry.plain(&asked), 1, "{api:?} {asked:?}");
+        lab.assert_exact();
+    }
+}

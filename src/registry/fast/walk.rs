@@ -10,18 +10,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::DATE;
 use reqwest::{Method, Url};
 
 use super::{Listed, NotFast, TagSet, plain};
 use crate::image::Tag;
 use crate::registry::auth::Session;
+use crate::registry::delay;
 use crate::registry::exchange::{Reply, Request};
 
 /// Tags asked for per page: the most that all these interfaces give.
 pub(super) const PAGE: usize = 100;
 
-/// How far a registry's clock and this machine's may be apart; a page older than the earlier listing by
-/// this much holds nothing that it could have missed.
+/// How far a registry's clock and this machine's may be apart; a tag older than the earlier listing by
+/// more than this was pushed before it.
 const SKEW: SignedDuration = SignedDuration::from_mins(10);
 
 /// A registry's own interface to its tags.
@@ -175,6 +177,9 @@ async fn walk(
     let mut last: Option<Timestamp> = None;
     loop {
         let reply = fetch(session, interface, url).await?;
+        if !agrees(&reply, session.sender.clock.now()) {
+            return Err(NotFast::Reply("its clock and this machine's differ"));
+        }
         let page = interface.read(&reply)?;
         walk.pages += 1;
         walk.invalid += page.invalid;
@@ -213,6 +218,15 @@ async fn walk(
             Next::At(_) => return Err(NotFast::Reply("its pages lead to another server")),
         };
     }
+}
+
+/// Whether the clock of the server, as it must tell it with each reply (RFC 9110 section 6.6.1), is near
+/// enough to this machine's for their times to be compared.
+fn agrees(reply: &Reply, now: Timestamp) -> bool {
+    let date = reply.headers.get(DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(delay::date);
+    // Half of what is allowed for: the clocks may drift apart between two listings.
+    date.is_some_and(|date| date.duration_since(now).abs() <= SKEW / 2)
 }
 
 /// Whether all that follows a page is known.

@@ -56,9 +56,13 @@ pub(in crate::registry) fn plain(status: u16, text: impl Into<String>) -> Answer
 
 type Answering = dyn Fn(&Asked) -> Answer + Send + Sync;
 
+/// What a server's `Date` says; the machine's own time if nothing is given.
+pub(in crate::registry) type Dating = Option<Arc<dyn Fn() -> String + Send + Sync>>;
+
 #[derive(Clone)]
 struct Shared {
     answering: Arc<Answering>,
+    dating: Dating,
     seen: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -72,11 +76,19 @@ impl Fake {
     pub(in crate::registry) async fn start(
         answering: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::dated(None, answering).await
+    }
+
+    pub(in crate::registry) async fn dated(
+        dating: Dating,
+        answering: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let seen = Arc::default();
         let shared = Shared {
             answering: Arc::new(answering),
+            dating,
             seen: Arc::clone(&seen),
         };
         let app = axum::Router::new().fallback(serve).with_state(shared);
@@ -110,8 +122,11 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     shared.seen.lock().unwrap().push(asked.clone());
     let (status, text, header) = (shared.answering)(&asked);
     let mut response = (StatusCode::from_u16(status).unwrap(), text).into_response();
+    let headers = response.headers_mut();
+    if let Some(dating) = &shared.dating {
+        headers.insert("date", dating().parse().unwrap());
+    }
     if let Some((name, value)) = header {
-        let headers = response.headers_mut();
         headers.insert(name, value.parse().unwrap());
     }
     response

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
@@ -48,13 +48,26 @@ pub(super) struct Registry {
     fake: Mutex<Option<Fake>>,
     state: Mutex<State>,
     clock: Clock,
+    /// How far the registry's clock is behind.
+    behind: Arc<Mutex<SignedDuration>>,
 }
 
 impl Registry {
+    /// Sets the registry's clock back.
+    pub(super) fn set_back(&self, behind: SignedDuration) {
+        *self.behind.lock().unwrap() = behind;
+    }
+
     pub(super) async fn start(api: Api, clock: Clock) -> Arc<Self> {
         let shared: Arc<Mutex<Option<Arc<Self>>>> = Arc::default();
         let answering = Arc::clone(&shared);
-        let fake = Fake::start(move |asked| {
+        let behind: Arc<Mutex<SignedDuration>> = Arc::default();
+        let (own_clock, own_behind) = (clock.clone(), Arc::clone(&behind));
+        let date = move || {
+            let time = own_clock.now() - *own_behind.lock().unwrap();
+            time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        };
+        let fake = Fake::dated(Some(Arc::new(date)), move |asked| {
             let registry = answering.lock().unwrap().clone().unwrap();
             registry.answer(asked)
         })
@@ -65,6 +78,7 @@ impl Registry {
             fake: Mutex::new(Some(fake)),
             state: Mutex::default(),
             clock,
+            behind,
         });
         *shared.lock().unwrap() = Some(Arc::clone(&registry));
         registry
@@ -75,7 +89,7 @@ impl Registry {
         let mut state = self.state.lock().unwrap();
         state.pushes += 1;
         let digest = Digest::of(&state.pushes.to_le_bytes());
-        let pushed = self.clock.now();
+        let pushed = self.clock.now() - *self.behind.lock().unwrap();
         match state.tags.iter_mut().find(|tag| tag.name == name) {
             Some(tag) => (tag.digest, tag.pushed) = (digest, pushed),
             None => state.tags.push(Stored {
