@@ -4,7 +4,9 @@
 //! Invariant: a [`Listing`] is complete. Whatever keeps a listing from its end (a limit, a broken
 //! page, a lost connection) is an [`Error`], because a short list would choose a wrong tag. Nothing a
 //! registry sends is read, followed or waited for without a bound ([`Limits`]), and credentials go
-//! only to the registry's own origin and to the token server that it names.
+//! only to the registry's own origin and to the token server that it names; a cloud's own go only to
+//! that cloud ([`cloud`]), and the registry sees what it gives for them. A [`TagSet`] is a listing
+//! with what a registry records of its tags, by the interface that takes the fewest requests.
 //!
 //! It refuses to choose: what a tag means is for the callers.
 //!
