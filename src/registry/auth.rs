@@ -86,6 +86,32 @@ impl Session<'_> {
         self.sender.send(&request).await
     }
 
+    /// A token of a registry's own interface for the account's user and password, if it has them: kept
+    /// while it is good, from `ask` with which the server at its address is asked for one.
+    pub(super) async fn token_for(
+        &self,
+        scope: &str,
+        ask: impl FnOnce(&str, &SecretString) -> Request,
+    ) -> Result<Option<SecretString>, Fault> {
+        let login = self.login(Reuse::Allowed).await?;
+        let Login::Basic(user, password) = &login else {
+            return Ok(None);
+        };
+        let request = ask(user, password);
+        let key = Key {
+            realm: request.url.clone(),
+            service: None,
+            scope: scope.to_owned(),
+            login: login.fingerprint(),
+        };
+        let fetch = || async {
+            let reply = self.sender.send(&request).await?;
+            token::granted_to(&login, reply)
+        };
+        let tokens = &self.memory.tokens;
+        tokens.get(key, None, Instant::now(), fetch).await.map(Some)
+    }
+
     /// Sends a request to the registry, signing in as needed.
     pub(super) async fn send(&self, request: Request) -> Result<Reply, Fault> {
         self.send_to(PULL, request).await

@@ -154,6 +154,11 @@ pub(super) async fn request(
 ) -> Result<Granted, Fault> {
     let host = host_of(&key.realm);
     let reply = sender.send(&ask(key, login, host)).await?;
+    granted_to(login, reply)
+}
+
+/// The token in a token server's reply to `login`.
+pub(super) fn granted_to(login: &Login, reply: Reply) -> Result<Granted, Fault> {
     if reply.status != StatusCode::OK {
         return Err(Fault::TokenRefused {
             status: reply.status.as_u16(),

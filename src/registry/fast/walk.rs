@@ -13,11 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::DATE;
 use reqwest::{Method, Url};
 
-use super::{Listed, NotFast, TagSet, plain};
+use super::{Listed, NotFast, TagSet, docker_hub, plain};
 use crate::image::Tag;
 use crate::registry::auth::Session;
 use crate::registry::delay;
-use crate::registry::exchange::{Reply, Request};
+use crate::registry::exchange::{Authorization, Reply, Request};
 
 /// Tags asked for per page: the most that all these interfaces give.
 pub(super) const PAGE: usize = 100;
@@ -45,6 +45,8 @@ pub(super) enum SignIn {
     Registry(&'static str),
     /// With the account's user and password, if it has them.
     Password,
+    /// With a token that Docker Hub gives for the account's user and password, if it has them.
+    DockerHub,
     /// Not at all.
     Nobody,
 }
@@ -267,6 +269,15 @@ async fn fetch(
     let reply = match interface.sign_in() {
         SignIn::Registry(actions) => session.send_to(actions, request).await?,
         SignIn::Password => session.send_with_password(request).await?,
+        SignIn::DockerHub => {
+            let token = docker_hub::token(session).await?;
+            let authorization = token.map_or(Authorization::None, Authorization::Bearer);
+            let request = Request {
+                authorization,
+                ..request
+            };
+            session.sender.send(&request).await?
+        }
         SignIn::Nobody => session.sender.send(&request).await?,
     };
     match reply.status.as_u16() {

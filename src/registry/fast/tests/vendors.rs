@@ -49,15 +49,38 @@ async fn azure_s_pages_stay_on_its_host() {
     lab.assert_exact();
 }
 
+fn user(folder: &tempfile::TempDir, name: &str, password: &str) -> Credentials {
+    let path = folder.path().join("password");
+    std::fs::write(&path, password).unwrap();
+    Credentials::Basic {
+        username: name.to_owned(),
+        password: Secret::File(path),
+    }
+}
+
+#[tokio::test]
+async fn docker_hub_shows_private_images_to_their_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = user(&folder, "bot", "s3cret");
+    let mut lab = Lab::with(Api::DockerHub, 150, bot).await;
+    lab.registry.trouble(Some(Trouble::Private));
+    let asked = lab.poll_for(true).await;
+    assert_eq!(lab.registry.plain(&asked), 0, "{asked:?}");
+    lab.assert_exact();
+    let tokens = asked.iter().filter(|uri| *uri == "/v2/auth/token");
+    assert_eq!(tokens.count(), 1, "{asked:?}");
+
+    let stranger = user(&folder, "bot", "wrong");
+    let mut lab = Lab::with(Api::DockerHub, 150, stranger).await;
+    let asked = lab.poll_for(true).await;
+    assert_eq!(lab.registry.plain(&asked), 1, "{asked:?}");
+    lab.assert_exact();
+}
+
 #[tokio::test]
 async fn harbor_s_artifacts_are_all_read_for_their_times() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("password");
-    std::fs::write(&path, "s3cret").unwrap();
-    let robot = Credentials::Basic {
-        username: "robot$acme+bot".to_owned(),
-        password: Secret::File(path),
-    };
+    let robot = user(&folder, "robot$acme+bot", "s3cret");
     let mut lab = Lab::with(Api::Harbor, 250, robot).await;
     let asked = lab.poll().await;
     assert_eq!(lab.registry.own(&asked), 0);
