@@ -84,6 +84,13 @@ pub struct Policy {
     pub unordered: Unordered,
 }
 
+impl Policy {
+    /// Whether it goes by when tags were pushed, which some registries tell with the list.
+    pub fn wants_push_times(&self) -> bool {
+        matches!(self.order, Order::Newest(TimeOf::Pushed)) || self.conditions.minimum_age.is_some()
+    }
+}
+
 /// How tags are ordered.
 #[derive(Debug, Clone)]
 pub enum Order {

@@ -26,7 +26,7 @@ pub mod settled;
 pub mod snapshot;
 pub mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,7 +36,7 @@ use crate::config::{App, PushMode, Repository};
 use crate::git::{self, CommitId, Mirror};
 use crate::image::Tag;
 use crate::reconcile::execute::Landing;
-use crate::reconcile::observe::Observer;
+use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
 use crate::reconcile::refusal::Parking;
@@ -332,9 +332,16 @@ impl Reconciler {
                     Freshness::Anew => Duration::ZERO,
                     Freshness::ByInterval => self.intervals.of(feed.1),
                 };
-                (feed, max_age)
+                let mut stages = snapshot.apps[app].stages.iter();
+                let times = stages.any(|stage| stage.policy.wants_push_times());
+                (feed, Look { max_age, times })
             })
-            .collect();
+            .fold(BTreeMap::new(), |mut feeds, (feed, look): (Feed, Look)| {
+                // Apps of one image share its list.
+                let held = feeds.entry(feed).or_insert(look);
+                held.times |= look.times;
+                feeds
+            });
         self.observer.list(feeds).await
     }
 

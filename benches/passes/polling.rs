@@ -16,7 +16,7 @@ use tagwright::clock::Clock;
 use tagwright::demo::registry::Registry;
 use tagwright::http;
 use tagwright::image::Image;
-use tagwright::reconcile::observe::{Missing, Observer};
+use tagwright::reconcile::observe::{Look, Missing, Observer};
 use tagwright::reconcile::plan::{Feed, Listing};
 use tagwright::registry::{Access, Account, Client, Scheme};
 use tokio::runtime::Runtime;
@@ -100,11 +100,8 @@ impl Poller {
 
     /// How many tags were listed.
     async fn poll(&mut self) -> usize {
-        let anew: BTreeMap<Feed, Duration> = self
-            .feeds
-            .iter()
-            .map(|feed| (feed.clone(), Duration::ZERO))
-            .collect();
+        let anew: BTreeMap<Feed, Look> =
+            self.feeds.iter().map(|feed| (feed.clone(), NOW)).collect();
         let facts = self.observer.list(anew).await;
         facts
             .listings
@@ -116,6 +113,12 @@ impl Poller {
             .sum()
     }
 }
+
+/// Every list anew.
+const NOW: Look = Look {
+    max_age: Duration::ZERO,
+    times: false,
+};
 
 /// The same requests, as fast as the HTTP client makes them.
 async fn ask_all(client: &reqwest::Client, host: &str) -> anyhow::Result<()> {

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::diag;
 use crate::image::{Digest, Image, Tag};
-use crate::policy::{Datum, Found, ManifestFact, Want};
+use crate::policy::{Datum, Found, ManifestFact, Time, TimeSource, Times, Want};
 use crate::reconcile::plan::{Facts, Feed, Listing, Need};
-use crate::registry::{self, Client, Detail, Resolved};
+use crate::registry::{self, Ask, Client, Detail, Listed, Resolved, TagSet};
 
 mod described;
 mod pauses;
@@ -43,6 +43,8 @@ pub struct Observer {
     client: Client,
     clock: Clock,
     listings: BTreeMap<Feed, Listing>,
+    /// The last complete list of each, with what the registry records of its tags.
+    sets: BTreeMap<Feed, Arc<TagSet>>,
     /// What was read of tags that run, since the listing.
     running: Known,
     /// Hosts that asked not to be asked, and until when.
@@ -50,6 +52,15 @@ pub struct Observer {
     missing: Missing,
     manifests: Manifests,
     seen: Seen,
+}
+
+/// How an image's tags are to be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The age from which a list is asked for anew.
+    pub max_age: Duration,
+    /// Whether push times are wanted with it, where the registry keeps them.
+    pub times: bool,
 }
 
 /// What was read of tags.
@@ -66,6 +77,7 @@ impl Observer {
             client,
             clock,
             listings: BTreeMap::new(),
+            sets: BTreeMap::new(),
             running: BTreeMap::new(),
             pauses: Pauses::default(),
             missing,
@@ -115,38 +127,51 @@ impl Observer {
         self.pauses.paused()
     }
 
-    /// The listings of `feeds`, each asked for anew when older than its bound in `max_age`.
-    pub async fn list(&mut self, feeds: BTreeMap<Feed, Duration>) -> Facts {
+    /// The listings of `feeds`, each asked for anew when older than its bound.
+    pub async fn list(&mut self, feeds: BTreeMap<Feed, Look>) -> Facts {
         let now = self.clock.now();
         self.listings.retain(|feed, _| feeds.contains_key(feed));
+        self.sets.retain(|feed, _| feeds.contains_key(feed));
         // In order, as the map's keys are.
         let due: Vec<Feed> = feeds
-            .into_iter()
-            .filter(|(feed, max_age)| !self.is_fresh(feed, *max_age, now))
-            .map(|(feed, _)| feed)
+            .iter()
+            .filter(|(feed, look)| !self.is_fresh(feed, look.max_age, now))
+            .map(|(feed, _)| feed.clone())
             .collect();
         let listings = &self.listings;
         self.running
             .retain(|feed, _| listings.contains_key(feed) && due.binary_search(feed).is_err());
+        let asked = due.into_iter().map(|feed| {
+            let times = feeds.get(&feed).is_some_and(|look| look.times);
+            let earlier = self.sets.get(&feed).map(Arc::clone);
+            (feed, earlier, times)
+        });
         let client = self.client.clone();
         let listed = self
             .ask(
-                due,
-                |(image, _)| image,
-                move |(image, account)| {
+                asked.collect(),
+                |((image, _), ..)| image,
+                move |((image, account), earlier, times)| {
                     let client = client.clone();
-                    async move { client.tags(&image, account).await }
+                    let earlier = earlier.clone();
+                    async move {
+                        let ask = Ask {
+                            earlier: earlier.as_deref(),
+                            times,
+                        };
+                        client.list(&image, account, &ask).await
+                    }
                 },
             )
             .await;
-        for (feed, result) in listed {
+        for ((feed, ..), result) in listed {
             let listing = match result {
-                Ok(listing) => {
-                    tell(&feed, &listing);
-                    Listing::Complete {
-                        tags: listing.tags.into(),
-                        at: now,
-                    }
+                Ok(set) => {
+                    tell(&feed, &set);
+                    let tags = set.listed().iter().map(|listed| listed.tag.clone());
+                    let tags = tags.collect();
+                    self.sets.insert(feed.clone(), Arc::new(set));
+                    Listing::Complete { tags, at: now }
                 }
                 Err(why) => Listing::Failed(why),
             };
@@ -154,10 +179,24 @@ impl Observer {
         }
         Facts {
             now,
+            times: self.times(&feeds),
             listings: self.listings.clone(),
             running: self.running.clone(),
             ..Facts::default()
         }
+    }
+
+    /// The push times that came with the lists, where they are wanted. A tag without one in a list
+    /// that has some was pushed while nobody kept a record.
+    fn times(&self, feeds: &BTreeMap<Feed, Look>) -> BTreeMap<Feed, BTreeMap<Tag, Times>> {
+        let timed = feeds.iter().filter(|(_, look)| look.times);
+        timed
+            .filter_map(|(feed, _)| {
+                let listed = self.sets.get(feed)?.listed().iter();
+                let times = listed.map(|listed| (listed.tag.clone(), times_of(listed)));
+                Some((feed.clone(), times.collect()))
+            })
+            .collect()
     }
 
     fn is_fresh(&self, feed: &Feed, max_age: Duration, now: Timestamp) -> bool {
@@ -430,7 +469,15 @@ impl Missing {
     }
 }
 
-fn tell(feed: &Feed, listing: &registry::Listing) {
+fn times_of(listed: &Listed) -> Times {
+    let time = |at: Option<Timestamp>, source| at.map(|at| Time { at, source });
+    Times {
+        pushed: time(listed.pushed, TimeSource::Registry).map_or(Datum::Absent, Datum::Known),
+        created: time(listed.created, TimeSource::Config).map_or(Datum::Unasked, Datum::Known),
+    }
+}
+
+fn tell(feed: &Feed, listing: &TagSet) {
     for warning in &listing.warnings {
         tracing::warn!(image = %feed.0, "the registry warns: {warning}");
     }

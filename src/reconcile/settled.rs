@@ -34,6 +34,7 @@ impl Settled {
         let same = Arc::ptr_eq(&self.snapshot, snapshot)
             && facts.manifests.is_empty()
             && facts.running == self.facts.running
+            && facts.times == self.facts.times
             && facts.listings.len() == self.facts.listings.len()
             && facts
                 .listings

@@ -28,6 +28,7 @@ mod git_tree;
 mod git_world;
 mod init;
 mod markdown;
+mod observe_times;
 mod parts;
 mod registry_auth;
 mod registry_clouds;

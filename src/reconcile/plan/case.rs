@@ -15,7 +15,7 @@ use crate::image::{Digest, Tag};
 use crate::manifest::{Part, Site};
 use crate::policy::{
     self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
-    Platforms, Recorded, Selection, TimeOf, Times, Want, Write,
+    Platforms, Recorded, Selection, Want, Write,
 };
 use crate::reconcile::claims::{IndexedFile, SiteRef};
 use crate::reconcile::running::{self, Running, Unordered};
@@ -42,18 +42,11 @@ impl Case<'_> {
     /// What happens to the stage.
     pub(super) fn decide(&self) -> Decision {
         let known = self.known();
-        let absent;
-        let mut recorded = Recorded {
+        let recorded = Recorded {
             times: self.facts.times.get(self.feed),
             manifests: Manifests::Known(&known),
         };
         let listing = self.facts.listings.get(self.feed);
-        if let (None, Some(Listing::Complete { tags, .. })) = (recorded.times, listing)
-            && matches!(self.policy.order, Order::Newest(TimeOf::Pushed))
-        {
-            absent = without_times(tags);
-            recorded.times = Some(&absent);
-        }
         let running = Running::of(self.policy, &self.sites, recorded);
         if running == Running::Nothing {
             return (
@@ -332,13 +325,4 @@ impl Case<'_> {
             now: now.clone(),
         })
     }
-}
-
-/// Of a registry that keeps no record of pushes: no tag has a time.
-fn without_times(tags: &[Tag]) -> BTreeMap<Tag, Times> {
-    let times = Times {
-        pushed: Datum::Absent,
-        created: Datum::Unasked,
-    };
-    tags.iter().map(|tag| (tag.clone(), times)).collect()
 }
