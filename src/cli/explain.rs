@@ -159,7 +159,7 @@ async fn explain(
 fn concerned<'o>(observation: &'o Observation, app: &'o App) -> BTreeSet<&'o str> {
     let naming = observation.snapshot.files.iter().filter(|file| {
         let mut sites = file.index.sites.iter();
-        sites.any(|site| site.image() == Some(&app.image))
+        sites.any(|site| app.names().any(|name| site.image() == Some(name)))
     });
     let targets = app.targets.iter().map(|target| target.at.0.as_str());
     naming

@@ -31,6 +31,8 @@ pub struct App {
     pub entry: usize,
     /// The image.
     pub image: Image,
+    /// Other names of it, which manifests may have; only `image` is looked up.
+    pub aliases: Vec<Image>,
     /// Which tags are acceptable, for stages that say nothing else.
     pub policy: Policy,
     /// Whether sites are found by the image's name.
@@ -41,6 +43,13 @@ pub struct App {
     pub targets: Vec<Target>,
     /// Its stages, at least one, in the order written.
     pub stages: Vec<Stage>,
+}
+
+impl App {
+    /// The names that the image has in manifests.
+    pub fn names(&self) -> impl Iterator<Item = &Image> {
+        std::iter::once(&self.image).chain(&self.aliases)
+    }
 }
 
 /// Whether sites are found by the image's name.
@@ -87,6 +96,7 @@ pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'
         file: origin.file.to_owned(),
         blob: origin.blob.to_owned(),
         entry: origin.index,
+        aliases: parts.aliases,
         image: image.value,
         policy: parts.policy,
         detect: parts.detect,
@@ -98,6 +108,7 @@ pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'
 
 /// What may also be a default.
 pub(super) struct Shared {
+    aliases: Vec<Image>,
     policy: Policy,
     detect: Detect,
     marker: Option<FluxMarker>,
@@ -131,7 +142,10 @@ pub(super) fn parts(
         }
         None => whole_repository(policy.as_ref(), write.as_ref(), report),
     };
+    let aliases = raw.aliases.take().map(|list| list.value);
+    let aliases = aliases.into_iter().flatten();
     Some(Shared {
+        aliases: aliases.map(|at| at.value).collect(),
         policy: policy?,
         detect: match raw.detect.take().map(|detect| detect.value) {
             Some(false) => Detect::MarkersOnly,

@@ -30,8 +30,8 @@ mirror! {
         /// A ready-made policy: its keys count where the app and the defaults nearer to it say
         /// nothing.
         extends = "extends": Preset,
-        /// Not supported yet: other names of the image.
-        aliases = "aliases": Unsupported,
+        /// Other names of the image: where manifests name one of them, such as a mirror's.
+        aliases = "aliases": Vec<At<Image>>,
         /// Not supported yet: earlier names of the app.
         formerly = "formerly": Unsupported,
         /// Which tags are acceptable; any release if nothing is said.

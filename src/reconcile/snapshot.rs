@@ -171,7 +171,7 @@ struct Needles {
 
 impl Needles {
     fn of(apps: &[App]) -> Self {
-        let images: HashSet<&Image> = apps.iter().map(|app| &app.image).collect();
+        let images: HashSet<&Image> = apps.iter().flat_map(App::names).collect();
         let names = images
             .into_iter()
             .map(|image| image.repository().trim_start_matches("library/"));

@@ -305,3 +305,27 @@ fn an_excluded_path_belongs_to_no_stage() {
     assert!(view(&pass.observation).problems.is_empty());
     assert_stage(&pass.observation, "shop/staging", "change", &["1.1.0"]);
 }
+
+#[test]
+fn other_names_of_an_image_stay_and_get_its_tags() {
+    let app = format!("{}aliases: [mirror.example.com/hub/shop]\n", SHOP.1);
+    let files = [
+        (SHOP.0, app.as_str()),
+        ("apps/a.yaml", "image: HOST/acme/shop:1.0.0\n"),
+        ("apps/b.yaml", "image: mirror.example.com/hub/shop:1.0.0\n"),
+    ];
+    let Some(mut scenario) = Scenario::new(&files) else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
+    let before = scenario.tree();
+    scenario.lands(1);
+    scenario.assert_changed(
+        &before,
+        &[
+            ("apps/a.yaml", "1.0.0", "1.1.0"),
+            ("apps/b.yaml", "1.0.0", "1.1.0"),
+        ],
+    );
+    scenario.rests();
+}

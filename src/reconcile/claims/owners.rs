@@ -49,11 +49,9 @@ impl<'a> Owners<'a> {
             namespaces: HashMap::new(),
         };
         for (position, app) in apps.iter().enumerate() {
-            owners
-                .by_image
-                .entry(&app.image)
-                .or_default()
-                .push(position);
+            for name in app.names().collect::<BTreeSet<_>>() {
+                owners.by_image.entry(name).or_default().push(position);
+            }
             owners.by_name.insert(app.name.as_str(), position);
             if let Some(marker) = &app.marker {
                 owners

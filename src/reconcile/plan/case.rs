@@ -316,7 +316,11 @@ impl Case<'_> {
             .collect();
         let other = own
             .iter()
-            .chain(self.records.get(&self.app.image, tag))
+            .chain(
+                self.app
+                    .names()
+                    .flat_map(|name| self.records.get(name, tag)),
+            )
             .find(|record| record.digest != *now)?;
         Some(Blocked::Moved {
             tag: tag.clone(),

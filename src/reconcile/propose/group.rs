@@ -53,7 +53,11 @@ pub(super) fn groups(
             .as_ref()
             .and_then(|marker| images.get(&key(marker)));
         match site.image().or(marked.copied()) {
-            Some(image) if ground.apps.iter().any(|app| app.image == *image) => {}
+            Some(image)
+                if ground
+                    .apps
+                    .iter()
+                    .any(|app| app.names().any(|name| name == image)) => {}
             Some(_) if is_overridden(reach, reference, site) => {
                 left_out.push(Left::new(reference, OVERRIDDEN));
             }
