@@ -7,7 +7,7 @@ COPY . .
 # The mounts keep dependencies between builds; the binary is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release && cp target/release/tagwright /tagwright
+    cargo build --locked --release --features full && cp target/release/tagwright /tagwright
 
 FROM debian:bookworm-slim
 RUN apt-get update \

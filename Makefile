@@ -22,8 +22,8 @@ test:
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --features full --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --features full --no-deps --document-private-items
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
 
@@ -34,7 +34,7 @@ demo:
 	cargo run --locked -- demo --once
 
 bench:
-	cargo bench --locked --bench passes
+	cargo bench --locked --features full --bench passes
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
@@ -52,7 +52,7 @@ completions:
 licenses:
 	cargo fetch --locked
 	mkdir -p $(OUT)/licenses
-	@cargo tree --locked --edges normal --prefix none --format '{p}' | awk 'NF == 2 { sub("v", "", $$2); print $$1 "-" $$2 }' | sort -u | \
+	@cargo tree --locked --features full --edges normal --prefix none --format '{p}' | awk 'NF == 2 { sub("v", "", $$2); print $$1 "-" $$2 }' | sort -u | \
 	while read -r crate; do \
 		source=$$(echo "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/"$$crate"); \
 		mkdir -p "$(OUT)/licenses/$$crate"; \

@@ -12,7 +12,7 @@ export TAGWRIGHT_PARTS_LOG="$PWD/target/test-parts.log"
 
 # Libraries, binaries, integration and doc tests. The output is kept for the sums below.
 status=0
-cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+cargo test --locked --features full --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
 
 # A program's own word on its version; Debian's where it has none.
 version() {
@@ -22,7 +22,7 @@ version() {
     ssh | sshd) words=$("$2" -V 2>&1 | grep -m1 -o 'OpenSSH[^,]*') ;;
     openssl) words=$("$2" version) ;;
     git-*) words=$(git --version) ;;
-    htpasswd | ssh-keygen) words=$(dpkg-query -W -f '${Version}' "$(dpkg-query -S "$2" | cut -d: -f1)") ;;
+    htpasswd | ssh-keygen | ssh-agent | ssh-add) words=$(dpkg-query -W -f '${Version}' "$(dpkg-query -S "$2" | cut -d: -f1)") ;;
     *) words=$("$2" --version 2>&1 | head -n 1) ;;
     esac
     echo "$words"

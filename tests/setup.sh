@@ -15,7 +15,10 @@ git git
 git-http-backend git
 ssh openssh-client
 ssh-keygen openssh-client
+ssh-agent openssh-client
+ssh-add openssh-client
 sshd openssh-server
+gpg gnupg
 docker-registry docker-registry
 htpasswd apache2-utils
 skopeo skopeo
