@@ -41,7 +41,7 @@ pub use name::{FluxMarker, InvalidName, Name};
 pub use presets::names as preset_names;
 pub use raw_service::PushMode;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
-pub use service::{PoliciesEntry, Registry, Repository, Server, Service};
+pub use service::{Commits, PoliciesEntry, Registry, Repository, Server, Service};
 pub use target::Target;
 pub use tree::MAX_FILE;
 

@@ -9,7 +9,7 @@
 //! [`PushOutcome::Moved`], whatever the reason.
 //!
 //! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`commit`] (write),
-//! [`push`] (publish), [`mod@origin`] (a person's clone); `transport` carries bytes for fetch and push.
+//! [`mod@sign`] (sign), [`push`] (publish), [`mod@origin`] (a person's clone); `transport` carries bytes for fetch and push.
 
 pub mod commit;
 pub mod error;
@@ -18,6 +18,7 @@ pub mod mirror;
 pub mod origin;
 pub mod push;
 pub mod remote;
+pub mod sign;
 mod transport;
 pub mod tree;
 mod words;
@@ -29,4 +30,5 @@ pub use mirror::Mirror;
 pub use origin::{Origin, origin};
 pub use push::PushOutcome;
 pub use remote::{Auth, PlainHttp, Remote, RemoteUrl};
+pub use sign::{KeyFormat, Keyring, Signer, SigningKey};
 pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

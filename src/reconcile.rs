@@ -33,9 +33,9 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::{App, PushMode, Repository};
-use crate::git::{self, CommitId, Mirror};
+use crate::git::{self, CommitId, Keyring, Mirror, Signer};
 use crate::image::Tag;
-use crate::reconcile::execute::Landing;
+use crate::reconcile::execute::{Landing, Maker};
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
@@ -90,6 +90,8 @@ pub struct Reconciler {
     clock: Clock,
     observer: Observer,
     mirror: Arc<Mutex<Mirror>>,
+    /// What signs commits, where a key is configured.
+    keyring: Option<Arc<Mutex<Keyring>>>,
     memory: Arc<Mutex<Memory>>,
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     settled: Option<Settled>,
@@ -181,7 +183,9 @@ impl Intervals {
 impl Reconciler {
     /// A reconciler that has seen nothing yet.
     pub fn new(start: Start) -> Self {
+        let key = start.repository.commits.signing.clone();
         Self {
+            keyring: key.map(|key| Arc::new(Mutex::new(Keyring::new(key)))),
             repository: start.repository,
             intervals: start.intervals,
             clock: start.clock,
@@ -212,9 +216,14 @@ impl Reconciler {
     /// One pass: observe, plan, execute, until the push lands or there is nothing to push.
     ///
     /// # Errors
-    /// When the config repo can't be fetched, read or written, or its branch never stands still. A
+    /// When the config repo can't be fetched, read or written, commits can't be signed, or the branch never
+    /// stands still. A
     /// registry that can't be asked is no error: it is a fact of the plan.
     pub async fn pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
+        if self.repository.push == PushMode::Direct {
+            // A key that can't be used is told at once, not when something is to be signed.
+            self.signer().await?;
+        }
         let mut freshness = freshness;
         for pause in pauses() {
             let observation = self.observe(freshness).await?;
@@ -419,13 +428,30 @@ impl Reconciler {
     async fn land(&self, base: CommitId, preparation: &Arc<Preparation>) -> Result<Landing, Error> {
         let branch = self.repository.branch.clone();
         let preparation = Arc::clone(preparation);
-        let author = self.repository.author.clone();
+        let author = self.repository.commits.author.clone();
+        let signer = self.signer().await?;
         let time = self.clock.now();
         self.with_mirror(move |mirror| {
-            execute::land(mirror, &branch, base, &preparation.commits, &author, time)
+            let maker = Maker {
+                author: &author,
+                signer: signer.as_deref(),
+                time,
+            };
+            execute::land(mirror, &branch, base, &preparation.commits, maker)
         })
         .await
         .map_err(|source| self.git_error(source))
+    }
+
+    /// The unlocked key that signs commits, if one is configured.
+    async fn signer(&self) -> Result<Option<Arc<Signer>>, Error> {
+        let Some(keyring) = self.keyring.clone() else {
+            return Ok(None);
+        };
+        blocking(move || lock(&keyring).signer())
+            .await
+            .map(Some)
+            .map_err(|error| self.git_error(error.into()))
     }
 
     /// Where the tags of `app` come from, within the limits of its policies entry.

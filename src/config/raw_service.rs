@@ -19,9 +19,11 @@ use super::report::Mistake;
 use super::tree::{Node, Value};
 use crate::registry::Api;
 
+pub mod commit;
 mod values;
 
-use values::{Author, Branch, Host, MirrorPlace, RepositoryPath, Url};
+use commit::RawCommit;
+use values::{Branch, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
     /// The configuration of the service.
@@ -72,16 +74,6 @@ mirror! {
         push = "push": RawPush,
         /// Not supported yet: bounds for a pass.
         limits = "limits": Unsupported,
-    }
-}
-
-mirror! {
-    /// How commits are made.
-    RawCommit requires [] {
-        /// The author and committer, as `Name <mail>`.
-        author = "author": Author,
-        /// Not supported yet: with which key commits are signed.
-        signing = "signing": Unsupported,
     }
 }
 

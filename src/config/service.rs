@@ -15,25 +15,24 @@ use super::duration::Interval;
 use super::folder::FolderPath;
 use super::glob::{Globs, ImageGlobs};
 use super::name::Name;
-use super::raw_service::{PushMode, RawCommit, RawEntry, RawPolicies, RawRepository, RawService};
+use super::raw_service::{PushMode, RawEntry, RawPolicies, RawRepository, RawService};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
-use crate::git::{Remote, Signature};
+use crate::git::Remote;
 use crate::registry::Access;
 
+mod commit;
 mod registries;
 mod remote;
 
+pub use commit::Commits;
+use commit::commits;
 pub use registries::Registry;
 use registries::{Registries, registries};
 use remote::remote;
 
 /// The branch that is read and written where nothing is said.
 const DEFAULT_BRANCH: &str = "main";
-
-/// The author of commits where nothing is said. `localhost` receives no mail from elsewhere, so the
-/// address is nobody else's.
-const DEFAULT_AUTHOR: (&str, &str) = ("Tagwright", "tagwright@localhost");
 
 /// The configuration of the service.
 #[derive(Debug, Clone)]
@@ -61,8 +60,8 @@ pub struct Repository {
     pub interval: Duration,
     /// Its folders of app files, at least one; of two apps with one name the first entry keeps it.
     pub policies: Vec<PoliciesEntry>,
-    /// The author of commits.
-    pub author: Signature,
+    /// How commits are made.
+    pub commits: Commits,
     /// How changes are published.
     pub push: PushMode,
 }
@@ -195,6 +194,7 @@ fn repository(
         .take()
         .map(|list| policies(list.value, registries, report));
     let remote = remote(&mut raw, report);
+    let commits = commits(raw.commit.take(), report);
     let push = raw.push.take().and_then(|push| value(&push.value.mode));
     Some(Repository {
         name: raw.name.take()?.value,
@@ -202,19 +202,9 @@ fn repository(
         branch,
         interval: value(&raw.interval).unwrap_or(Interval::REPOSITORY).0,
         policies: policies?.into_iter().collect::<Option<_>>()?,
-        author: author(raw.commit.take()),
+        commits: commits?,
         push: push.unwrap_or_default(),
     })
-}
-
-fn author(raw: Option<At<RawCommit>>) -> Signature {
-    match raw.and_then(|commit| value(&commit.value.author)) {
-        Some(author) => author.0,
-        None => Signature {
-            name: DEFAULT_AUTHOR.0.to_owned(),
-            email: DEFAULT_AUTHOR.1.to_owned(),
-        },
-    }
 }
 
 fn policies(

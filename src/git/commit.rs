@@ -14,7 +14,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, PackBuilder, Repository, Tree};
 use jiff::Timestamp;
 
-use super::{CommitId, Error};
+use super::{CommitId, Error, Signer};
 
 /// Who a commit is from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub struct NewCommit<'a> {
     pub time: Timestamp,
     /// The message, taken as it is.
     pub message: &'a str,
+    /// The key that signs it, if one does.
+    pub signer: Option<&'a Signer>,
 }
 
 /// What became of a [`NewCommit`].
@@ -79,15 +81,37 @@ pub(super) fn build(
             continue;
         }
         let author = author(commit)?;
-        let id = repository
-            .commit(None, &author, &author, commit.message, &tree, &[&parent])
-            .map_err(failed)?;
+        let id = write_commit(repository, commit, &author, &tree, &parent)?;
         pack.insert_object(id, None).map_err(failed)?;
         done.push(Committed::Made(CommitId::from_git(id)));
         parent = repository.find_commit(id).map_err(failed)?;
     }
     write_pack(&odb, pack)?;
     Ok(done)
+}
+
+fn write_commit(
+    repository: &Repository,
+    commit: &NewCommit<'_>,
+    author: &git2::Signature<'_>,
+    tree: &Tree<'_>,
+    parent: &git2::Commit<'_>,
+) -> Result<git2::Oid, Error> {
+    let Some(signer) = commit.signer else {
+        return repository
+            .commit(None, author, author, commit.message, tree, &[parent])
+            .map_err(failed);
+    };
+    let unsigned = repository
+        .commit_create_buffer(author, author, commit.message, tree, &[parent])
+        .map_err(failed)?;
+    let signature = signer.sign(&unsigned, commit.time)?;
+    let text = std::str::from_utf8(&unsigned)
+        .map_err(|_| failed(git2::Error::from_str("the commit is not UTF-8")))?;
+    // Git's own have no line break at the end: it would become an empty line of the header.
+    repository
+        .commit_signed(text, signature.trim_end(), None)
+        .map_err(failed)
 }
 
 fn failed(source: git2::Error) -> Error {

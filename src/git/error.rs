@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::id::CommitId;
+use super::sign;
 use crate::{http, secret};
 
 /// Why a Git operation failed. A refused push is not here: it is a
@@ -127,6 +128,9 @@ pub enum Error {
     /// The author's name or address is empty or not usable in a commit.
     #[error("`{name} <{email}>` can't be a commit's author")]
     Signature { name: String, email: String },
+    /// A commit can't be signed with the configured key.
+    #[error("commits can't be signed")]
+    Signing(#[from] sign::Error),
 }
 
 impl Error {
@@ -157,6 +161,7 @@ impl Error {
                 "run as its owner, or trust it: git config --global --add safe.directory {remote}"
             ),
             Self::EmptyRepository { .. } => "push a first commit".into(),
+            Self::Signing(error) => return error.hint().map(Into::into),
             _ => return None,
         })
     }

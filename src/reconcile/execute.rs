@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::git::{self, CommitId, Committed, Mirror, NewCommit, PushOutcome, Signature};
+use crate::git::{self, CommitId, Committed, Mirror, NewCommit, PushOutcome, Signature, Signer};
 use crate::reconcile::prepare::Prepared;
 
 /// How a push ended, once the remote was asked.
@@ -24,19 +24,29 @@ pub enum Landing {
     Refused(String),
 }
 
+/// Who makes commits, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker<'a> {
+    /// Author and committer.
+    pub author: &'a Signature,
+    /// The key that signs, if one does.
+    pub signer: Option<&'a Signer>,
+    /// Author's and committer's time.
+    pub time: Timestamp,
+}
+
 /// Commits `prepared` on top of `base` and pushes them.
 ///
 /// # Errors
-/// When the mirror can't be written, or the remote can't be reached to learn the outcome.
+/// When a commit can't be signed or written, or the remote can't be reached to learn the outcome.
 pub fn land(
     mirror: &mut Mirror,
     branch: &str,
     base: CommitId,
     prepared: &[Prepared],
-    author: &Signature,
-    time: Timestamp,
+    maker: Maker<'_>,
 ) -> Result<Landing, git::Error> {
-    let commits = chain(mirror, base, prepared, author, time)?;
+    let commits = chain(mirror, base, prepared, maker)?;
     let Some(&tip) = commits.last() else {
         return Ok(Landing::Landed(commits));
     };
@@ -52,8 +62,7 @@ fn chain(
     mirror: &mut Mirror,
     base: CommitId,
     prepared: &[Prepared],
-    author: &Signature,
-    time: Timestamp,
+    maker: Maker<'_>,
 ) -> Result<Vec<CommitId>, git::Error> {
     let files: Vec<BTreeMap<String, Vec<u8>>> = prepared
         .iter()
@@ -69,9 +78,10 @@ fn chain(
         .zip(&files)
         .map(|(change, files)| NewCommit {
             files,
-            author,
-            time,
+            author: maker.author,
+            time: maker.time,
             message: &change.message,
+            signer: maker.signer,
         })
         .collect();
     let made = mirror.commit(base, &commits)?;

@@ -127,6 +127,7 @@ fn many_commits_make_one_pack_and_one_push() {
             author: &author,
             time: Timestamp::UNIX_EPOCH,
             message: "m",
+            signer: None,
         })
         .collect();
     let made = mirror.commit(parent, &new).unwrap();
@@ -193,6 +194,7 @@ fn what_is_not_a_file_of_the_repository_is_not_written() {
             author: &nobody,
             time: Timestamp::UNIX_EPOCH,
             message: "m",
+            signer: None,
         };
         let made = mirror.commit(parent, &[new]);
         assert!(matches!(made, Err(Error::Signature { .. })), "{nobody:?}");

@@ -241,6 +241,7 @@ pub fn commit(
         author: &author,
         time: Timestamp::from_second(1_800_000_000).unwrap(),
         message,
+        signer: None,
     };
     mirror.commit(parent, &[new]).map(|made| made[0])
 }

@@ -8,8 +8,9 @@ use super::*;
 use crate::config::credential::RawRegistryCredentials;
 use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
 use crate::config::raw_app::{RawApp, RawStage};
+use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::{
-    RawCache, RawCommit, RawEntry, RawPush, RawRegistry, RawRepository, RawServer, RawService,
+    RawCache, RawEntry, RawPush, RawRegistry, RawRepository, RawServer, RawService,
 };
 use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
@@ -25,7 +26,7 @@ fn the_example_service_loads() {
     let service = good_service(SERVICE);
     let fleet = &service.repositories[0];
     assert_eq!(fleet.branch, "main");
-    assert_eq!(fleet.author.email, "tagwright@example.com");
+    assert_eq!(fleet.commits.author.email, "tagwright@example.com");
     assert_eq!(fleet.policies.len(), 2);
     assert_eq!(
         fleet.policies[1].registries.as_deref(),
@@ -111,6 +112,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawService", RawService::KEYS),
         (&service, "RawRepository", RawRepository::KEYS),
         (&service, "RawCommit", RawCommit::KEYS),
+        (&service, "RawSigning", RawSigning::KEYS),
         (&service, "RawPush", RawPush::KEYS),
         (&service, "RawEntry", RawEntry::KEYS),
         (&service, "RawRegistry", RawRegistry::KEYS),
@@ -165,6 +167,7 @@ fn the_reference_names_every_key() {
         RawService::KEYS,
         RawRepository::KEYS,
         RawCommit::KEYS,
+        RawSigning::KEYS,
         RawPush::KEYS,
         RawEntry::KEYS,
         RawRegistry::KEYS,

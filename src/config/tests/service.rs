@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{PushMode, service};
-use crate::git::{Auth, PlainHttp};
+use crate::git::{Auth, KeyFormat, PlainHttp, SigningKey};
 use crate::registry::{Access, Credentials, Scheme};
 use crate::secret::Secret;
 
@@ -30,7 +30,7 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(fleet.branch, "main");
     assert_eq!(fleet.interval, Duration::from_secs(60));
     assert_eq!(fleet.push, PushMode::Direct);
-    assert_eq!(fleet.author.name, "Tagwright");
+    assert_eq!(fleet.commits.author.name, "Tagwright");
     assert_eq!(fleet.remote.auth, Auth::None);
     assert_eq!(fleet.remote.plain, PlainHttp::LoopbackOnly);
     assert_eq!(fleet.policies[0].path.as_str(), "p");
@@ -80,6 +80,61 @@ fn there_are_three_ways_to_sign_in_to_git() {
         auth("https://h.example/r", "{token: {file: t}}"),
         Auth::Token(Secret::File("t".into()))
     );
+}
+
+#[test]
+fn one_key_signs_commits() {
+    let text = |signing: &str| repository("/r", &format!("    commit: {{signing: {signing}}}\n"));
+    let key = |signing: &str| {
+        good_service(&text(signing))
+            .repositories
+            .remove(0)
+            .commits
+            .signing
+    };
+    let file = |name: &str| Secret::File(name.into());
+    let mut expected = SigningKey {
+        format: KeyFormat::Ssh,
+        key: file("k"),
+        passphrase: None,
+    };
+    assert_eq!(key("{ssh: {file: k}}"), Some(expected.clone()));
+    expected.passphrase = Some(Secret::Env("P".to_owned()));
+    assert_eq!(
+        key("{ssh: {file: k}, passphrase: {env: P}}"),
+        Some(expected)
+    );
+    #[cfg(feature = "openpgp")]
+    {
+        let format = key("{openpgp: {file: k}}").unwrap().format;
+        assert_eq!(format, KeyFormat::OpenPgp);
+    }
+    #[cfg(not(feature = "openpgp"))]
+    {
+        let messages = told(&text("{openpgp: {file: k}}"));
+        assert_eq!(messages, ["this build can't sign with OpenPGP keys"]);
+    }
+    for (signing, words) in [
+        ("{}", "one key"),
+        ("{passphrase: {env: P}}", "one key"),
+        ("{ssh: {file: k}, openpgp: {file: k}}", "one key"),
+        ("{ssh: k}", "a secret can't be written"),
+        (
+            "{ssh: {file: k}, passphrase: swordfish}",
+            "a secret can't be written",
+        ),
+        (
+            "{ssh: {file: k}, passphrase: {env: 1}}",
+            "name of an environment variable",
+        ),
+        ("{shh: swordfish}", "unknown key `shh`"),
+    ] {
+        let loaded = service("tagwright.yaml", &text(signing));
+        assert!(loaded.value.is_none(), "{signing}");
+        let shown = rendered(&loaded.diagnostics);
+        assert!(shown.contains(words), "{signing}: {shown}");
+        assert!(!shown.contains("swordfish"), "{shown}");
+    }
 }
 
 #[test]
