@@ -41,7 +41,7 @@ pub fn cold() -> anyhow::Result<Vec<Row>> {
 
 /// How it grows.
 pub fn growth() -> anyhow::Result<Vec<Row>> {
-    [1_000, 50_000]
+    [1_000, 100_000]
         .into_iter()
         .map(|manifests| {
             let measured = mirror(manifests, 1_000, 3)?;
