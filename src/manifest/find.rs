@@ -68,6 +68,10 @@ pub(super) fn find(Reading { format, targets }: Reading<'_>, tree: &Tree<'_>) ->
     marks.notes.sort_by_key(|note| note.position);
     marks.notes.truncate(MAX_NOTES);
     sites.sort_by_key(|site| site.position);
+    // Most files have one site, and an index is kept for as long as the service runs: room for more
+    // would be most of what it takes.
+    sites.shrink_to_fit();
+    marks.notes.shrink_to_fit();
     FileIndex {
         sites,
         problem: None,
