@@ -28,7 +28,9 @@ mod limits;
 pub mod link;
 mod login;
 mod manifest;
+pub mod pace;
 mod page;
+pub mod poller;
 mod tags;
 mod token;
 mod words;
@@ -49,6 +51,7 @@ use auth::{Memory, Session};
 use cloud::Clouds;
 use exchange::{Connections, Gates, Sender};
 use fast::Resting;
+use pace::Pace;
 
 use crate::clock::Clock;
 use crate::http;
@@ -89,6 +92,8 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     accounts: Vec<Account>,
+    /// A hash of each account.
+    fingerprints: Vec<String>,
     /// The connections of each account.
     connections: Vec<Connections>,
     /// The connections of everything without an account.
@@ -96,6 +101,7 @@ struct Inner {
     clock: Clock,
     limits: Limits,
     gates: Gates,
+    pace: Pace,
     memory: Memory,
     resting: Resting,
 }
@@ -127,13 +133,18 @@ impl Client {
                 Some(path) => connections(&account.host, read_ca(&account.host, path)?),
             })
             .collect::<Result<_, Error>>()?;
+        let pace = Pace::new(limits.clone());
+        // What is printed names files and variables, never what is in them.
+        let fingerprint = |account| Digest::of(format!("{account:?}").as_bytes()).to_string();
         Ok(Self(Arc::new(Inner {
+            fingerprints: accounts.iter().map(fingerprint).collect(),
             accounts,
             connections,
             anonymous,
             clock,
             limits,
             gates: Gates::default(),
+            pace,
             memory: Memory::new(clouds),
             resting: Resting::default(),
         })))
@@ -143,6 +154,28 @@ impl Client {
     /// anonymous over HTTPS if there is none.
     pub fn account_for(&self, image: &Image, access: Access<'_>) -> AccountId {
         account::choose(&self.0.accounts, image, access)
+    }
+
+    /// The host that is asked for `image` with an account: the image's own, or a mirror.
+    pub fn host_of(&self, image: &Image, account: AccountId) -> String {
+        let target = self.0.target(image, account);
+        target.map_or_else(
+            |_| image.registry().to_owned(),
+            |target| target.image.registry().to_owned(),
+        )
+    }
+
+    /// What tells an account from others in the next process, too: all that is configured of it, hashed.
+    /// Empty for anonymous access.
+    pub fn fingerprint(&self, account: AccountId) -> &str {
+        let index = account.index();
+        let known = index.and_then(|index| self.0.fingerprints.get(index));
+        known.map_or("", String::as_str)
+    }
+
+    /// The pace at which hosts are asked.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     /// All tags of `image`, to the last page. An `account` for another registry than the image's
@@ -293,6 +326,7 @@ impl Inner {
                 limits: &self.limits,
                 clock: &self.clock,
                 gates: &self.gates,
+                pace: &self.pace,
                 sent: AtomicU32::new(0),
             },
             memory: &self.memory,

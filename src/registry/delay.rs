@@ -16,7 +16,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 pub(super) const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
 /// From here on a number is a Unix time rather than a count of seconds (September 2001).
-const UNIX_TIME: f64 = 1e9;
+pub(super) const UNIX_TIME: f64 = 1e9;
 
 /// The wait that a reply asks for, `now` being the time that dates are compared with.
 pub(super) fn asked(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Duration> {

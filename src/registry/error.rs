@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloud::CloudError;
+use super::pace::Rest;
 use crate::image::{Digest, Image, Tag};
-use crate::{http, secret};
+use crate::{diag, http, secret};
 
 /// An operation on a registry that failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,15 @@ impl Error {
         self.fault().and_then(Fault::hint)
     }
 
+    /// The error with its causes and its hint, in one line.
+    pub fn words(&self) -> String {
+        let text = diag::chain(self);
+        match self.hint() {
+            Some(hint) => format!("{text} ({hint})"),
+            None => text,
+        }
+    }
+
     /// Whether the same request may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         self.fault().is_some_and(Fault::is_retryable)
@@ -134,11 +144,13 @@ pub enum Fault {
         /// The server.
         host: String,
     },
-    /// It didn't answer several requests before this one, so this one wasn't sent.
-    #[error("{host} didn't answer before and is left alone for a moment")]
+    /// It isn't to be asked now, so this request wasn't sent.
+    #[error("{}", rest.words(host))]
     LeftAlone {
         /// The server.
         host: String,
+        /// Why not.
+        rest: Rest,
     },
     /// The server's certificate is not trusted, or TLS failed otherwise.
     #[error("no trusted TLS connection to {host}")]

@@ -2,9 +2,8 @@
 //!
 //! Invariant: a reply's body is at most as long as the request allows, a host never has more than its
 //! share of requests in flight, and a failed request is repeated at most as often as the limits say.
-//! A host that doesn't answer at all is left alone for a while, so that a pass over hundreds of its
-//! images isn't held up by each. A wait that a server asks for is waited for only if it is short;
-//! longer ones are the caller's.
+//! Every one takes its turn at the host's pace, and fails at once while the host is to be left alone. A
+//! wait that a server asks for is waited for only if it is short; longer ones are the caller's.
 //!
 //! It knows nothing of signing in: 401, 403 and 404 are replies like any other here.
 
@@ -19,9 +18,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::limits::MAX_ERROR_REPLY;
+use super::pace::{Class, Ended, Kind, Pace, Quota};
 use super::{Fault, Limits, delay, words};
 use crate::clock::Clock;
 use crate::http::{Reach, is_internal};
@@ -146,66 +145,22 @@ impl Reply {
     }
 }
 
-/// Counts the requests in flight at each host, and those that it didn't answer.
+/// Counts the requests in flight at each host.
 #[derive(Debug, Default)]
-pub(super) struct Gates(Mutex<HashMap<String, Arc<Gate>>>);
-
-#[derive(Debug)]
-struct Gate {
-    width: Semaphore,
-    silence: Mutex<Silence>,
-}
-
-/// How a host has left requests without an answer.
-#[derive(Debug, Default)]
-struct Silence {
-    /// How many in a row.
-    requests: u32,
-    /// Until when it is left alone.
-    until: Option<Instant>,
-}
+pub(super) struct Gates(Mutex<HashMap<String, Arc<Semaphore>>>);
 
 impl Gates {
-    fn of(&self, url: &Url, width: usize) -> Arc<Gate> {
+    fn of(&self, url: &Url, width: usize) -> Arc<Semaphore> {
         let host = url.host_str().unwrap_or_default();
         let key = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if gates.len() >= MAX_GATES {
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
-        let gate = gates.entry(key).or_insert_with(|| {
-            Arc::new(Gate {
-                width: Semaphore::new(width.max(1)),
-                silence: Mutex::default(),
-            })
-        });
+        let gate = gates
+            .entry(key)
+            .or_insert_with(|| Arc::new(Semaphore::new(width.max(1))));
         Arc::clone(gate)
-    }
-}
-
-impl Gate {
-    fn is_left_alone(&self) -> bool {
-        let until = self.silence().until;
-        until.is_some_and(|until| until > Instant::now())
-    }
-
-    /// Notes what became of a request.
-    fn note(&self, result: &Result<Reply, Fault>, limits: &Limits) {
-        let mut silence = self.silence();
-        match result {
-            // One that refuses connections costs no time, and may be back in a second.
-            Err(Fault::Timeout { .. }) => {
-                silence.requests = silence.requests.saturating_add(1);
-                if silence.requests >= limits.silent_requests {
-                    silence.until = Some(Instant::now() + limits.rest);
-                }
-            }
-            _ => *silence = Silence::default(),
-        }
-    }
-
-    fn silence(&self) -> std::sync::MutexGuard<'_, Silence> {
-        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,6 +181,7 @@ pub(super) struct Sender<'a> {
     pub(super) limits: &'a Limits,
     pub(super) clock: &'a Clock,
     pub(super) gates: &'a Gates,
+    pub(super) pace: &'a Pace,
     pub(super) sent: AtomicU32,
 }
 
@@ -266,23 +222,39 @@ impl Sender<'_> {
     }
 
     async fn attempt(&self, request: &Request) -> Result<Reply, Fault> {
-        let gate = self.gates.of(&request.url, self.limits.in_flight);
-        let _pass = gate.width.acquire().await.expect("gates are never closed");
-        if gate.is_left_alone() {
-            let host = request.host.clone();
-            return Err(Fault::LeftAlone { host });
+        let name = request.url.host_str().unwrap_or_default();
+        let host = || request.host.clone();
+        if self.connections.reach == Reach::Outside && is_internal(name) {
+            return Err(Fault::Internal { host: host() });
         }
+        let gate = self.gates.of(&request.url, self.limits.in_flight);
+        let _pass = gate.acquire().await.expect("gates are never closed");
+        let kind = Kind::of(&request.url);
+        let turn = self.pace.turn(&request.host, kind, self.clock).await;
+        let sent = turn.map_err(|rest| Fault::LeftAlone { host: host(), rest })?;
         let result = self.exchange(request).await;
-        gate.note(&result, self.limits);
+        let mut ended = Ended {
+            kind,
+            class: Class::Failed,
+            sent,
+            retry_after: None,
+            quota: None,
+        };
+        if let Ok(reply) = &result {
+            ended.class = Class::of(reply.status.as_u16());
+            ended.quota = Quota::of(&reply.headers, self.clock.now());
+        }
+        let result = result.and_then(|reply| self.now_or_later(reply));
+        if let Err(Fault::RateLimited { retry_after, .. }) = &result {
+            ended.class = Class::Limited;
+            ended.retry_after = *retry_after;
+        }
+        self.pace.ended(&request.host, ended, self.clock);
         result
     }
 
+    /// Sends it, whatever comes back.
     async fn exchange(&self, request: &Request) -> Result<Reply, Fault> {
-        let name = request.url.host_str().unwrap_or_default();
-        if self.connections.reach == Reach::Outside && is_internal(name) {
-            let host = request.host.clone();
-            return Err(Fault::Internal { host });
-        }
         self.sent.fetch_add(1, Ordering::Relaxed);
         let failed = |error| fault_of(&request.host, error);
         let mut response = self.build(request).send().await.map_err(failed)?;
@@ -301,9 +273,8 @@ impl Sender<'_> {
         } else {
             beginning(response, &request.host).await?
         };
-        let host = request.host.clone();
-        self.now_or_later(Reply {
-            host,
+        Ok(Reply {
+            host: request.host.clone(),
             status,
             headers,
             url,
@@ -429,38 +400,4 @@ fn is_tls(error: &reqwest::Error) -> bool {
         };
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_silence_upon_silence_has_a_host_left_alone() {
-        let host = || "r.example".to_owned();
-        let silent = || Err(Fault::Timeout { host: host() });
-        let broken = || Err(Fault::Interrupted { host: host() });
-        let limits = |rest| Limits {
-            silent_requests: 2,
-            rest,
-            ..Limits::default()
-        };
-        let long = Duration::from_secs(3600);
-        for (rest, results, wanted) in [
-            (long, vec![silent()], false),
-            (long, vec![silent(), silent()], true),
-            (long, vec![silent(), broken(), silent()], false),
-            (long, vec![silent(), silent(), silent(), broken()], false),
-            (Duration::ZERO, vec![silent(), silent()], false),
-        ] {
-            let gates = Gates::default();
-            let gate = gates.of(&Url::parse("https://r.example/v2/").unwrap(), 1);
-            for result in &results {
-                gate.note(result, &limits(rest));
-            }
-            assert_eq!(gate.is_left_alone(), wanted, "{rest:?} {results:?}");
-            let other = gates.of(&Url::parse("https://r.example:444/").unwrap(), 1);
-            assert!(!other.is_left_alone());
-        }
-    }
 }

@@ -50,9 +50,9 @@ pub struct Limits {
     pub patience: Duration,
     /// Requests in flight at one registry.
     pub in_flight: usize,
-    /// After so many requests in a row without an answer a host is left alone.
-    pub silent_requests: u32,
-    /// How long it is then left alone; requests meanwhile fail at once.
+    /// After so many failures in a row, without an answer or with 5xx, a host is left alone.
+    pub failures: u32,
+    /// How long it is then left alone at first, later longer; requests meanwhile fail at once.
     pub rest: Duration,
     /// Longest run of a credential helper.
     pub helper: Duration,
@@ -80,9 +80,9 @@ impl Default for Limits {
             // What common clients open to one registry without being throttled (3 to 10).
             in_flight: 8,
             // One of them may be bad luck. All that are in flight at once end together.
-            silent_requests: 5,
-            // Less than the usual time between two passes, so that each of them asks again.
-            rest: Duration::from_secs(30),
+            failures: 5,
+            // What a registry takes to restart.
+            rest: Duration::from_secs(10),
             // Cloud helpers make one or two requests of their own.
             helper: Duration::from_secs(20),
         }

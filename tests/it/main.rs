@@ -12,6 +12,7 @@ mod cli_select;
 mod cli_serve;
 mod cli_set;
 mod corpus;
+mod day;
 mod demo_registry;
 mod demo_world;
 mod docs_examples;

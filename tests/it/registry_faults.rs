@@ -114,7 +114,7 @@ async fn a_registry_that_never_answers_is_left_alone_for_a_while() {
     let server = Server::start(|_, _| Reply::with(200, Body::Silence(Vec::new()))).await;
     let brief = Limits {
         request: Duration::from_millis(50),
-        silent_requests: 3,
+        failures: 3,
         rest: Duration::from_secs(3600),
         ..limits()
     };

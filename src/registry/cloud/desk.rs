@@ -78,6 +78,7 @@ impl<'a> Desk<'a> {
             limits,
             clock: sender.clock,
             gates: sender.gates,
+            pace: sender.pace,
             sent: AtomicU32::new(0),
         };
         Self {

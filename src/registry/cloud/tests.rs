@@ -11,6 +11,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::clock::Clock;
 use crate::registry::exchange::Gates;
+use crate::registry::pace::Pace;
 use fake::Fake;
 
 /// Half past twelve on the day of AWS's published signatures.
@@ -22,6 +23,7 @@ pub(in crate::registry) struct Lab {
     clock: Clock,
     limits: Limits,
     gates: Gates,
+    pace: Pace,
     host: &'static str,
     origin: Url,
     folder: tempfile::TempDir,
@@ -39,6 +41,7 @@ impl Lab {
             clock: Clock::by_hand(NOW.parse().unwrap()),
             limits,
             gates: Gates::default(),
+            pace: Pace::new(Limits::default()),
             host,
             origin: Url::parse(&format!("https://{host}/")).unwrap(),
             folder: tempfile::tempdir().unwrap(),
@@ -57,6 +60,7 @@ impl Lab {
             limits: &self.limits,
             clock: &self.clock,
             gates: &self.gates,
+            pace: &self.pace,
             sent: std::sync::atomic::AtomicU32::new(0),
         }
     }
