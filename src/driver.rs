@@ -4,15 +4,17 @@
 //! waits for it. One repo's errors delay no other, and one that can't be opened is tried again. What a
 //! pass left out is logged when it first appears, not in every pass.
 //!
-//! A nudge carries nothing: it only says "look now", so a lost one costs latency, never correctness.
+//! One poller lists the tags for all of them, and nudges those whose images have news. A nudge carries
+//! nothing: it only says "look now", so a lost one costs latency, never correctness.
 
 mod open;
+mod polling;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::Clock;
@@ -42,6 +44,11 @@ pub async fn run(
     shutdown: watch::Receiver<bool>,
 ) {
     let mut tasks = JoinSet::new();
+    if let Some(entry) = entries.first() {
+        let poller = entry.poller().clone();
+        shared.metrics.watch(poller.clone());
+        tasks.spawn(polling::run(poller, Arc::clone(&state), shutdown.clone()));
+    }
     for entry in entries {
         let name = entry.repository().name.to_string();
         shared.note(&name, Readiness::Starting);
@@ -82,6 +89,7 @@ impl Desk {
         };
         let worker = Worker {
             desk: self,
+            news: entry.poller().news(entry.repository().name.as_str()),
             reconciler,
             told: BTreeSet::new(),
         };
@@ -129,6 +137,8 @@ impl Desk {
 struct Worker {
     desk: Desk,
     reconciler: Reconciler,
+    /// Told when there is something new to choose from.
+    news: Arc<Notify>,
     /// What has been logged already.
     told: BTreeSet<String>,
 }
@@ -138,7 +148,9 @@ impl Worker {
         let interval = self.reconciler.repository().interval;
         let mut kept = false;
         loop {
+            let start = Instant::now();
             let ended_well = self.pass().await;
+            let took = start.elapsed();
             if ended_well && !kept {
                 // The first pass fills the cache; later ones change little of it.
                 self.keep().await;
@@ -147,9 +159,19 @@ impl Worker {
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep(interval) => {}
+                () = self.nudged(took) => {}
             }
         }
         self.keep().await;
+    }
+
+    /// Waits for news, at least as long as a pass takes: while images are listed for the first time there
+    /// is news all the time, and each pass takes up what came during the one before.
+    async fn nudged(&self, took: Duration) {
+        /// Whoever pushed a tag shouldn't wait for longer than that.
+        const LONGEST: Duration = Duration::from_secs(5);
+        tokio::time::sleep(took.min(LONGEST)).await;
+        self.news.notified().await;
     }
 
     async fn keep(&self) {
@@ -161,7 +183,7 @@ impl Worker {
 
     async fn pass(&mut self) -> bool {
         let start = Instant::now();
-        match self.reconciler.pass(Freshness::ByInterval).await {
+        match self.reconciler.pass(Freshness::AsPolled).await {
             Ok(pass) => {
                 let Desk { name, shared, .. } = &self.desk;
                 let now = self.desk.clock.now().as_second();

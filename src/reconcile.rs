@@ -44,6 +44,7 @@ use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
 use crate::registry::AccountId;
+use crate::registry::poller::Patience;
 
 /// How often one pass plans again after the branch moved under it. Each round needs another push to
 /// have landed in the second or two that it takes; a branch busier than that gets the next pass.
@@ -141,8 +142,10 @@ pub enum PassResult {
 pub enum Freshness {
     /// List every image again.
     Anew,
-    /// List an image again when its registry's interval has passed.
+    /// List the images that are due.
     ByInterval,
+    /// They are listed by the poller, which tells when one has changed.
+    AsPolled,
 }
 
 /// What a reconciler starts with.
@@ -237,7 +240,9 @@ impl Reconciler {
                         tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
                         tokio::time::sleep(pause).await;
                         // The tag lists are seconds old; only Git and the manifests are read again.
-                        freshness = Freshness::ByInterval;
+                        if freshness == Freshness::Anew {
+                            freshness = Freshness::ByInterval;
+                        }
                         continue;
                     }
                 },
@@ -337,13 +342,10 @@ impl Reconciler {
             .into_iter()
             .map(|app| {
                 let feed = self.feed_of(&snapshot.apps[app]);
-                let max_age = match freshness {
-                    Freshness::Anew => Duration::ZERO,
-                    Freshness::ByInterval => self.intervals.of(feed.1),
-                };
+                let interval = self.intervals.of(feed.1);
                 let mut stages = snapshot.apps[app].stages.iter();
                 let times = stages.any(|stage| stage.policy.wants_push_times());
-                (feed, Look { max_age, times })
+                (feed, Look { interval, times })
             })
             .fold(BTreeMap::new(), |mut feeds, (feed, look): (Feed, Look)| {
                 // Apps of one image share its list.
@@ -351,7 +353,12 @@ impl Reconciler {
                 held.times |= look.times;
                 feeds
             });
-        self.observer.list(feeds).await
+        let patience = match freshness {
+            Freshness::Anew => Patience::Anew,
+            Freshness::ByInterval => Patience::Due,
+            Freshness::AsPolled => Patience::New,
+        };
+        self.observer.list(feeds, patience).await
     }
 
     /// Plans, reads what the plan still needs, and plans again until it needs no more.

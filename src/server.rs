@@ -4,6 +4,7 @@
 //! keeps.
 
 pub mod metrics;
+mod registries;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -18,6 +18,7 @@ use tagwright::http;
 use tagwright::image::Image;
 use tagwright::reconcile::observe::{Look, Missing, Observer};
 use tagwright::reconcile::plan::{Feed, Listing};
+use tagwright::registry::poller::Patience;
 use tagwright::registry::{Access, Account, Client, Scheme};
 use tokio::runtime::Runtime;
 
@@ -101,22 +102,22 @@ impl Poller {
     /// How many tags were listed.
     async fn poll(&mut self) -> usize {
         let anew: BTreeMap<Feed, Look> =
-            self.feeds.iter().map(|feed| (feed.clone(), NOW)).collect();
-        let facts = self.observer.list(anew).await;
+            self.feeds.iter().map(|feed| (feed.clone(), LOOK)).collect();
+        let facts = self.observer.list(anew, Patience::Anew).await;
         facts
             .listings
             .values()
             .map(|listing| match listing {
                 Listing::Complete { tags, .. } => tags.len(),
-                Listing::Failed(_) => 0,
+                _ => 0,
             })
             .sum()
     }
 }
 
-/// Every list anew.
-const NOW: Look = Look {
-    max_age: Duration::ZERO,
+/// As a service does by default.
+const LOOK: Look = Look {
+    interval: Duration::from_secs(300),
     times: false,
 };
 

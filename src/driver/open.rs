@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::config::{REGISTRY_INTERVAL, Repository, Service};
 use crate::git::{self, Mirror, Remote};
-use crate::reconcile::observe::{
-    Descriptions, Manifests, Missing, Observer, Paused, Pauses, Seen, Sightings,
-};
+use crate::reconcile::observe::{Descriptions, Manifests, Missing, Observer, Seen, Sightings};
 use crate::reconcile::snapshot::{self, IndexCache};
 use crate::reconcile::{Intervals, Reconciler, Start};
+use crate::registry::poller::{KeptTimes, Poller, SHARDS};
 use crate::registry::{self, Client};
 use crate::state::{self, State};
 
@@ -47,7 +46,7 @@ pub struct Entry {
     repository: Repository,
     intervals: Intervals,
     client: Client,
-    pauses: Pauses,
+    poller: Poller,
     manifests: Manifests,
     seen: Seen,
     clock: Clock,
@@ -80,7 +79,7 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
             .collect(),
         otherwise: REGISTRY_INTERVAL,
     };
-    let pauses = Pauses::new(state.load("paused", CACHE_VERSION).unwrap_or_default());
+    let poller = polled(client.clone(), state, clock);
     let manifests = Manifests::new(state.load("manifests", CACHE_VERSION).unwrap_or_default());
     let seen = Seen::new(state.load("seen", CACHE_VERSION).unwrap_or_default());
     let mut mirrors = Vec::new();
@@ -89,12 +88,35 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
         repository: repository.clone(),
         intervals: intervals.clone(),
         client: client.clone(),
-        pauses: pauses.clone(),
+        poller: poller.clone(),
         manifests: manifests.clone(),
         seen: seen.clone(),
         clock: clock.clone(),
     };
     Ok(service.repositories.iter().map(entry).collect())
+}
+
+/// The poller, with what the last process kept.
+fn polled(client: Client, state: &State, clock: &Clock) -> Poller {
+    let times: KeptTimes = state.load("polled", CACHE_VERSION).unwrap_or_default();
+    let lists = (0..SHARDS).filter_map(|part| state.load(&tags_name(part), CACHE_VERSION));
+    Poller::new(client, clock.clone(), times, lists)
+}
+
+fn tags_name(part: usize) -> String {
+    format!("tags-{part}")
+}
+
+/// Keeps for the next process what the poller has learnt since this was last done. Blocking.
+///
+/// # Errors
+/// When the folder can't be written; what was kept before remains.
+pub(super) fn keep_polled(state: &State, poller: &Poller) -> Result<(), state::Error> {
+    // The lists first: with times that are older than them an image is looked at early at worst.
+    for (part, lists) in poller.keep_tags() {
+        state.save(&tags_name(part), CACHE_VERSION, &lists)?;
+    }
+    state.save("polled", CACHE_VERSION, &poller.keep_times())
 }
 
 /// The mirror of a repository; entries of one remote share it.
@@ -134,6 +156,11 @@ impl Entry {
         &self.repository
     }
 
+    /// Where its listings come from; all entries share one.
+    pub fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
     /// Opens the mirror, and with it what the last process kept.
     ///
     /// # Errors
@@ -155,7 +182,7 @@ impl Entry {
             repository: self.repository.clone(),
             intervals: self.intervals.clone(),
             observer: Observer::new(self.client.clone(), self.clock.clone(), missing)
-                .with_pauses(self.pauses.clone())
+                .with_poller(self.poller.clone(), name.to_owned())
                 .with_memory(self.manifests.clone(), self.seen.clone()),
             mirror,
             cache,
@@ -181,7 +208,6 @@ pub fn reconcilers(
 pub(super) struct Kept {
     repository: String,
     missing: Missing,
-    paused: Paused,
     manifests: Descriptions,
     seen: Sightings,
     sites: IndexCache,
@@ -192,7 +218,6 @@ impl Kept {
         Self {
             repository: reconciler.repository().name.to_string(),
             missing: reconciler.observer().missing().clone(),
-            paused: reconciler.observer().paused(),
             manifests: reconciler.observer().manifests().kept(),
             seen: reconciler.observer().sightings(),
             sites: reconciler.cache(),
@@ -205,7 +230,6 @@ impl Kept {
         let sites = snapshot::pack(&self.sites);
         let kept = state
             .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)
-            .and_then(|()| state.save("paused", CACHE_VERSION, &self.paused))
             .and_then(|()| state.save("manifests", CACHE_VERSION, &self.manifests))
             .and_then(|()| state.save("seen", CACHE_VERSION, &self.seen))
             .and_then(|()| state.save(&format!("sites-{name}"), sites_version(), &sites));
@@ -218,6 +242,14 @@ impl Kept {
 /// Keeps for the next process what was learnt. Blocking.
 pub fn keep(state: &State, reconciler: &Reconciler) {
     Kept::of(reconciler).save(state);
+    told(keep_polled(state, reconciler.observer().poller()));
+}
+
+/// Logs why something could not be kept: what is lost is a cache.
+pub(super) fn told(kept: Result<(), state::Error>) {
+    if let Err(error) = kept {
+        tracing::warn!("what is known of tags could not be kept: {error}");
+    }
 }
 
 /// Indexes are of use only to the indexer that made them.

@@ -1,8 +1,8 @@
 //! What the registries say: tag lists, and the manifests of tags that could win.
 //!
-//! Invariant: one listing per (image, account) however many apps watch it, and a manifest is read only
-//! for a tag that the plan asked for. A listing that failed is a fact with its reason; it never passes
-//! for a short list. A host that asked to be left alone is asked nothing.
+//! Invariant: listings come from the one poller of the service, and a manifest is read only for a tag
+//! that the plan asked for. A listing that failed is a fact with its reason; it never passes for a short
+//! list, nor an old one for a new one.
 //!
 //! It decides nothing; the plan says what it needs.
 
@@ -16,21 +16,20 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::diag;
-use crate::image::{Digest, Image, Tag};
-use crate::policy::{Datum, Found, ManifestFact, Time, TimeSource, Times, Want};
+use crate::image::{Digest, Tag};
+use crate::policy::{Datum, Found, ManifestFact, Want};
 use crate::reconcile::plan::{Facts, Feed, Listing, Need};
-use crate::registry::{self, Ask, Client, Detail, Listed, Resolved, TagSet};
+use crate::registry::poller::{KeptTimes, Poller};
+use crate::registry::{self, Client, Detail, Resolved};
 
 mod described;
-mod pauses;
+mod listings;
 mod seen;
 
 pub use described::{Descriptions, Manifests};
-pub use pauses::{Paused, Pauses};
 pub use seen::{Seen, Sightings};
 
-/// Listings and manifests asked for at once over all registries; the client bounds each host further.
+/// Manifests asked for at once over all registries; the client bounds each host further.
 const AT_ONCE: usize = 64;
 
 /// A listed tag whose manifest is missing is taken for gone after this long: registries that copy
@@ -40,15 +39,13 @@ const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// The observer of one service's registries.
 #[derive(Debug)]
 pub struct Observer {
-    client: Client,
+    poller: Poller,
+    /// What it is called to the poller.
+    name: String,
     clock: Clock,
     listings: BTreeMap<Feed, Listing>,
-    /// The last complete list of each, with what the registry records of its tags.
-    sets: BTreeMap<Feed, Arc<TagSet>>,
     /// What was read of tags that run, since the listing.
     running: Known,
-    /// Hosts that asked not to be asked, and until when.
-    pauses: Pauses,
     missing: Missing,
     manifests: Manifests,
     seen: Seen,
@@ -57,8 +54,8 @@ pub struct Observer {
 /// How an image's tags are to be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// The age from which a list is asked for anew.
-    pub max_age: Duration,
+    /// The shortest time between two looks by the poller itself.
+    pub interval: Duration,
     /// Whether push times are wanted with it, where the registry keeps them.
     pub times: bool,
 }
@@ -71,25 +68,33 @@ type Known = BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>;
 pub struct Missing(BTreeMap<String, BTreeMap<String, Timestamp>>);
 
 impl Observer {
-    /// An observer that asks with `client`.
+    /// An observer that asks with `client`, by itself.
     pub fn new(client: Client, clock: Clock, missing: Missing) -> Self {
         Self {
-            client,
+            poller: Poller::new(client, clock.clone(), KeptTimes::default(), []),
+            name: String::new(),
             clock,
             listings: BTreeMap::new(),
-            sets: BTreeMap::new(),
             running: BTreeMap::new(),
-            pauses: Pauses::default(),
             missing,
             manifests: Manifests::default(),
             seen: Seen::default(),
         }
     }
 
-    /// The same, leaving the hosts alone that asked others with these pauses for it.
+    /// The same with a poller that it shares with observers of other names.
     #[must_use]
-    pub fn with_pauses(self, pauses: Pauses) -> Self {
-        Self { pauses, ..self }
+    pub fn with_poller(self, poller: Poller, name: String) -> Self {
+        Self {
+            poller,
+            name,
+            ..self
+        }
+    }
+
+    /// Where its listings come from.
+    pub fn poller(&self) -> &Poller {
+        &self.poller
     }
 
     /// The same, with what others know of manifests, and since when tags have been seen.
@@ -114,98 +119,12 @@ impl Observer {
 
     /// The client that it asks with.
     pub fn client(&self) -> &Client {
-        &self.client
+        self.poller.client()
     }
 
     /// What to keep for the next process: since when manifests are missing.
     pub fn missing(&self) -> &Missing {
         &self.missing
-    }
-
-    /// What to keep for the next process: which hosts want to be left alone.
-    pub fn paused(&self) -> Paused {
-        self.pauses.paused()
-    }
-
-    /// The listings of `feeds`, each asked for anew when older than its bound.
-    pub async fn list(&mut self, feeds: BTreeMap<Feed, Look>) -> Facts {
-        let now = self.clock.now();
-        self.listings.retain(|feed, _| feeds.contains_key(feed));
-        self.sets.retain(|feed, _| feeds.contains_key(feed));
-        // In order, as the map's keys are.
-        let due: Vec<Feed> = feeds
-            .iter()
-            .filter(|(feed, look)| !self.is_fresh(feed, look.max_age, now))
-            .map(|(feed, _)| feed.clone())
-            .collect();
-        let listings = &self.listings;
-        self.running
-            .retain(|feed, _| listings.contains_key(feed) && due.binary_search(feed).is_err());
-        let asked = due.into_iter().map(|feed| {
-            let times = feeds.get(&feed).is_some_and(|look| look.times);
-            let earlier = self.sets.get(&feed).map(Arc::clone);
-            (feed, earlier, times)
-        });
-        let client = self.client.clone();
-        let listed = self
-            .ask(
-                asked.collect(),
-                |((image, _), ..)| image,
-                move |((image, account), earlier, times)| {
-                    let client = client.clone();
-                    let earlier = earlier.clone();
-                    async move {
-                        let ask = Ask {
-                            earlier: earlier.as_deref(),
-                            times,
-                        };
-                        client.list(&image, account, &ask).await
-                    }
-                },
-            )
-            .await;
-        for ((feed, ..), result) in listed {
-            let listing = match result {
-                Ok(set) => {
-                    tell(&feed, &set);
-                    let tags = set.listed().iter().map(|listed| listed.tag.clone());
-                    let tags = tags.collect();
-                    self.sets.insert(feed.clone(), Arc::new(set));
-                    Listing::Complete { tags, at: now }
-                }
-                Err(why) => Listing::Failed(why),
-            };
-            self.listings.insert(feed, listing);
-        }
-        Facts {
-            now,
-            times: self.times(&feeds),
-            listings: self.listings.clone(),
-            running: self.running.clone(),
-            ..Facts::default()
-        }
-    }
-
-    /// The push times that came with the lists, where they are wanted. A tag without one in a list
-    /// that has some was pushed while nobody kept a record.
-    fn times(&self, feeds: &BTreeMap<Feed, Look>) -> BTreeMap<Feed, BTreeMap<Tag, Times>> {
-        let timed = feeds.iter().filter(|(_, look)| look.times);
-        timed
-            .filter_map(|(feed, _)| {
-                let listed = self.sets.get(feed)?.listed().iter();
-                let times = listed.map(|listed| (listed.tag.clone(), times_of(listed)));
-                Some((feed.clone(), times.collect()))
-            })
-            .collect()
-    }
-
-    fn is_fresh(&self, feed: &Feed, max_age: Duration, now: Timestamp) -> bool {
-        let Some(Listing::Complete { at, .. }) = self.listings.get(feed) else {
-            return false;
-        };
-        let age = now.duration_since(*at);
-        // A clock that was set back makes everything due, rather than fresh for ever.
-        !age.is_negative() && age.unsigned_abs() < max_age
     }
 
     /// Reads what a plan needs to know of tags, and adds it to `facts`.
@@ -292,16 +211,12 @@ impl Observer {
 
     /// The digests that tags have now.
     async fn digests(&mut self, tags: Vec<(Feed, Tag)>) -> Vec<((Feed, Tag), ManifestFact)> {
-        let client = self.client.clone();
+        let client = self.client().clone();
         let resolved = self
-            .ask(
-                tags,
-                |((image, _), _)| image,
-                move |((image, account), tag)| {
-                    let client = client.clone();
-                    async move { client.resolve(&image, account, &tag).await }
-                },
-            )
+            .ask(tags, move |((image, account), tag)| {
+                let client = client.clone();
+                async move { client.resolve(&image, account, &tag).await }
+            })
             .await;
         let now = self.clock.now();
         let mut facts = Vec::with_capacity(resolved.len());
@@ -368,16 +283,12 @@ impl Observer {
         let keys = open
             .into_iter()
             .map(|(digest, (feed, detail))| (feed, digest, detail));
-        let client = self.client.clone();
+        let client = self.client().clone();
         let described = self
-            .ask(
-                keys.collect(),
-                |((image, _), ..)| image,
-                move |((image, account), digest, detail)| {
-                    let client = client.clone();
-                    async move { client.describe(&image, account, &digest, detail).await }
-                },
-            )
+            .ask(keys.collect(), move |((image, account), digest, detail)| {
+                let client = client.clone();
+                async move { client.describe(&image, account, &digest, detail).await }
+            })
             .await;
         let mut unreadable = BTreeMap::new();
         for ((_, digest, detail), result) in described {
@@ -391,14 +302,9 @@ impl Observer {
         unreadable
     }
 
-    /// Runs `question` for every key, a bounded number at once, unless the host of its image wants to
-    /// be left alone; returns each key with its answer, or why there is none.
-    async fn ask<K, F, Fut, T>(
-        &self,
-        keys: Vec<K>,
-        image_of: impl Fn(&K) -> &Image,
-        question: F,
-    ) -> Vec<(K, Result<T, String>)>
+    /// Runs `question` for every key, a bounded number at once; returns each key with its answer, or why
+    /// there is none.
+    async fn ask<K, F, Fut, T>(&self, keys: Vec<K>, question: F) -> Vec<(K, Result<T, String>)>
     where
         K: Clone + Send + 'static,
         F: Fn(K) -> Fut,
@@ -409,23 +315,11 @@ impl Observer {
         let mut tasks = JoinSet::new();
         for key in keys {
             let answer = question(key.clone());
-            let host = image_of(&key).registry().to_owned();
-            let (gate, pauses) = (Arc::clone(&gate), self.pauses.clone());
-            let clock = self.clock.clone();
+            let gate = Arc::clone(&gate);
             tasks.spawn(async move {
                 // The semaphore is never closed, so waiting for it can't fail.
                 let _permit = gate.acquire_owned().await.ok();
-                // Only now: the host may have asked for a pause while this question waited.
-                if let Some(why) = pauses.reason(&host, clock.now()) {
-                    return (key, Err(why));
-                }
-                let answer = answer.await.map_err(|error| {
-                    if let Some(wait) = error.retry_after() {
-                        pauses.note(&host, wait, clock.now());
-                    }
-                    words(&error)
-                });
-                (key, answer)
+                (key, answer.await.map_err(|error| error.words()))
             });
         }
         tasks.join_all().await
@@ -467,36 +361,6 @@ impl Missing {
             }
         }
     }
-}
-
-fn times_of(listed: &Listed) -> Times {
-    let time = |at: Option<Timestamp>, source| at.map(|at| Time { at, source });
-    Times {
-        pushed: time(listed.pushed, TimeSource::Registry).map_or(Datum::Absent, Datum::Known),
-        created: time(listed.created, TimeSource::Config).map_or(Datum::Unasked, Datum::Known),
-    }
-}
-
-fn tell(feed: &Feed, listing: &TagSet) {
-    for warning in &listing.warnings {
-        tracing::warn!(image = %feed.0, "the registry warns: {warning}");
-    }
-    if listing.invalid_count > 0 {
-        let sample = listing.invalid.join(", ");
-        let count = listing.invalid_count;
-        tracing::warn!(image = %feed.0, "{count} listed names are no tags and are left out, such as {sample}");
-    }
-}
-
-/// An error with its causes and its hint, in one line.
-fn words(error: &registry::Error) -> String {
-    let mut text = diag::chain(error);
-    if let Some(hint) = error.hint() {
-        text.push_str(" (");
-        text.push_str(hint);
-        text.push(')');
-    }
-    text
 }
 
 #[cfg(test)]

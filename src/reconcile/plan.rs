@@ -42,8 +42,53 @@ pub enum Listing {
         /// When they were listed.
         at: Timestamp,
     },
+    /// Every tag as of a time, where there may be newer ones: nothing new is chosen from it.
+    Stale {
+        /// The tags.
+        tags: Arc<[Tag]>,
+        /// When they were listed.
+        at: Timestamp,
+        /// Why there is nothing newer.
+        doubt: Doubt,
+    },
     /// The registry gave no complete list, in words for a person.
     Failed(String),
+    /// It is not listed yet, in words for a person.
+    Awaited(String),
+}
+
+/// Why a listing is not the latest, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// Something is wrong.
+    Failed(String),
+    /// It will be listed soon.
+    Awaited(String),
+}
+
+impl Listing {
+    /// The tags, if there are any to go by.
+    fn tags(&self) -> Result<&Arc<[Tag]>, Blocked> {
+        match self {
+            Self::Complete { tags, .. } | Self::Stale { tags, .. } => Ok(tags),
+            Self::Failed(why) => Err(Blocked::Listing(why.clone())),
+            Self::Awaited(why) => Err(Blocked::Awaited(why.clone())),
+        }
+    }
+
+    /// What is said where something would be chosen from an old list.
+    fn stale(&self) -> Option<Blocked> {
+        let Self::Stale { at, doubt, .. } = self else {
+            return None;
+        };
+        let words = |why: &str| {
+            format!("the tags are those of {at}, and nothing new is chosen from them: {why}")
+        };
+        Some(match doubt {
+            Doubt::Failed(why) => Blocked::Listing(words(why)),
+            Doubt::Awaited(why) => Blocked::Awaited(words(why)),
+        })
+    }
 }
 
 /// What was observed, besides the config repo.
@@ -197,6 +242,8 @@ pub enum Blocked {
     Contested,
     /// The tags could not be listed.
     Listing(String),
+    /// The tags are about to be listed.
+    Awaited(String),
     /// The choice can't be read.
     Unreadable(String),
     /// The tag has another digest than a site records for it.
@@ -242,7 +289,7 @@ impl fmt::Display for Blocked {
             Self::Contested => f.write_str(
                 "no site of its own: others claim its sites too, so nobody writes them; the warnings name them",
             ),
-            Self::Listing(why) | Self::Unreadable(why) => f.write_str(why),
+            Self::Listing(why) | Self::Awaited(why) | Self::Unreadable(why) => f.write_str(why),
             Self::Moved {
                 tag,
                 recorded,

@@ -51,7 +51,17 @@ fn says_the_same(a: &Listing, b: &Listing) -> bool {
         (Listing::Complete { tags: a, .. }, Listing::Complete { tags: b, .. }) => {
             Arc::ptr_eq(a, b) || a == b
         }
-        (Listing::Failed(a), Listing::Failed(b)) => a == b,
+        (
+            Listing::Stale { tags: a, at, doubt },
+            Listing::Stale {
+                tags: b,
+                at: then,
+                doubt: before,
+            },
+        ) => at == then && doubt == before && Arc::ptr_eq(a, b),
+        (Listing::Failed(a), Listing::Failed(b)) | (Listing::Awaited(a), Listing::Awaited(b)) => {
+            a == b
+        }
         _ => false,
     }
 }

@@ -26,12 +26,12 @@ pub use kept::{KeptTags, KeptTimes, SHARDS};
 pub use schedule::Blame;
 
 use super::pace::{HostReport, Hosts, Now};
-use super::{AccountId, Client, Error, Fault, Listing};
+use super::{AccountId, Ask, Client, Error, Fault, TagSet};
 use crate::clock::Clock;
-use crate::image::{Image, Tag};
+use crate::image::{self, Tag};
 
 /// What is looked at: an image, and the account that it is looked at with.
-pub type Key = (Image, AccountId);
+pub type Key = (image::Image, AccountId);
 
 /// How long who may go on without waits for images that were never looked at. Most registries answer in
 /// less; images that come later make news.
@@ -42,22 +42,40 @@ const NAP: Duration = Duration::from_secs(30);
 
 /// An image that somebody wants to watch.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct Image {
     /// The image and account.
     pub key: Key,
+    /// The shortest time between two looks.
+    pub interval: Duration,
+    /// Whether push times are wanted, where the registry keeps them.
+    pub times: bool,
+}
+
+/// The same with what the core must know of it.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The image.
+    pub image: Image,
     /// The host that is asked: the image's, or a mirror.
     pub host: String,
     /// A fingerprint of the account, the same in the next process.
     pub account: String,
-    /// The shortest time between two looks.
-    pub interval: Duration,
+}
+
+/// All tags of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tags {
+    /// Their names, sorted, each once.
+    pub names: Arc<[Tag]>,
+    /// The same with what the registry records of them, if this process has listed them.
+    pub set: Option<Arc<TagSet>>,
 }
 
 /// How a look ended.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// With all tags, sorted.
-    Listed(Arc<[Tag]>),
+    /// With all tags.
+    Listed(Tags),
     /// Without.
     Failed {
         /// Whose fault it is.
@@ -85,15 +103,15 @@ pub enum Seen {
     Never,
     /// All its tags, as of a time.
     Listed {
-        /// The tags, sorted.
-        tags: Arc<[Tag]>,
+        /// The tags.
+        tags: Tags,
         /// When they were listed.
         at: Timestamp,
     },
     /// The tags it had, which may have changed.
     Doubted {
-        /// The tags, sorted.
-        tags: Arc<[Tag]>,
+        /// The tags.
+        tags: Tags,
         /// When they were listed.
         at: Timestamp,
         /// Why that isn't the latest.
@@ -172,25 +190,19 @@ impl Poller {
 
     /// From now on `watcher` watches these images, each looked at no more often than its interval says.
     /// What is known of them, after waiting as `patience` says.
-    pub async fn list(
-        &self,
-        watcher: &str,
-        images: &[(Key, Duration)],
-        patience: Patience,
-    ) -> Vec<Seen> {
+    pub async fn list(&self, watcher: &str, images: &[Image], patience: Patience) -> Vec<Seen> {
         let client = &self.0.client;
-        let wanted = images.iter().map(|(key, interval)| Wanted {
-            key: key.clone(),
-            host: client.host_of(&key.0, key.1),
-            account: client.fingerprint(key.1).to_owned(),
-            interval: *interval,
+        let wanted = images.iter().map(|image| Wanted {
+            image: image.clone(),
+            host: client.host_of(&image.key.0, image.key.1),
+            account: client.fingerprint(image.key.1).to_owned(),
         });
         let now = self.0.clock.now();
         let tickets = self.with_core(|core, _| {
             core.watch(watcher, wanted, now);
-            let keys = images.iter().map(|(key, _)| key);
+            let keys = images.iter().map(|image| &image.key);
             let tickets = keys.filter_map(|key| match patience {
-                Patience::Anew => core.ask_for(key),
+                Patience::Anew => core.ask_for(key, now),
                 Patience::Due => core.due_look(key, now),
                 Patience::New => core.first_look(key),
             });
@@ -204,7 +216,7 @@ impl Poller {
         }
         let now = self.0.clock.now();
         self.with_core(|core, hosts| {
-            let keys = images.iter().map(|(key, _)| key);
+            let keys = images.iter().map(|image| &image.key);
             keys.map(|key| core.seen(key, hosts, now)).collect()
         })
     }
@@ -254,8 +266,9 @@ impl Poller {
     }
 
     /// Looks at `image` as soon as its host allows, because somebody said that it has changed.
-    pub fn nudge(&self, image: &Image) {
-        self.with_core(|core, _| core.nudge(image));
+    pub fn nudge(&self, image: &image::Image) {
+        let now = self.0.clock.now();
+        self.with_core(|core, _| core.nudge(image, now));
         self.pump();
     }
 
@@ -303,7 +316,12 @@ impl Poller {
                 job: Some(job.clone()),
             };
             let (image, account) = &job.key;
-            let listed = report.poller.0.client.tags(image, *account).await;
+            let ask = Ask {
+                earlier: job.earlier.as_deref(),
+                times: job.times,
+            };
+            let client = &report.poller.0.client;
+            let listed = client.list(image, *account, &ask).await;
             report.end(outcome(&job, listed));
         })
     }
@@ -371,11 +389,15 @@ impl Drop for Report {
     }
 }
 
-fn outcome(job: &Job, listed: Result<Listing, Error>) -> Outcome {
+fn outcome(job: &Job, listed: Result<TagSet, Error>) -> Outcome {
     let error = match listed {
-        Ok(listing) => {
-            tell(&job.key, &listing);
-            return Outcome::Listed(listing.tags.into());
+        Ok(set) => {
+            tell(&job.key, &set);
+            let names = set.listed().iter().map(|listed| listed.tag.clone());
+            return Outcome::Listed(Tags {
+                names: names.collect(),
+                set: Some(Arc::new(set)),
+            });
         }
         Err(error) => error,
     };
@@ -392,7 +414,7 @@ fn outcome(job: &Job, listed: Result<Listing, Error>) -> Outcome {
 }
 
 /// Logs what a registry wants people to know.
-fn tell(key: &Key, listing: &Listing) {
+fn tell(key: &Key, listing: &TagSet) {
     for warning in &listing.warnings {
         tracing::warn!(image = %key.0, "the registry warns: {warning}");
     }

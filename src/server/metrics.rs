@@ -16,6 +16,8 @@ use prometheus_client::registry::Registry;
 use crate::diag::Severity;
 use crate::reconcile::plan::Step;
 use crate::reconcile::{Pass, PassResult};
+use crate::registry::poller::Poller;
+use crate::server::registries::Registries;
 
 /// Bounds of pass durations, in seconds: an idle pass takes milliseconds, a first one over a slow
 /// network minutes.
@@ -62,6 +64,7 @@ pub struct Metrics {
     sites: Family<OfRepository, Gauge>,
     stages: Family<OfState, Gauge>,
     problems: Family<OfSeverity, Gauge>,
+    registries: Registries,
 }
 
 impl Default for Metrics {
@@ -75,6 +78,7 @@ impl Default for Metrics {
             sites: Family::default(),
             stages: Family::default(),
             problems: Family::default(),
+            registries: Registries::default(),
         };
         metrics.register();
         metrics
@@ -121,6 +125,12 @@ impl Metrics {
             "Things left out by the last pass, by severity",
             self.problems.clone(),
         );
+        registry.register_collector(Box::new(self.registries.clone()));
+    }
+
+    /// From now on the metrics of registries are those of `poller`.
+    pub fn watch(&self, poller: Poller) {
+        self.registries.watch(poller);
     }
 
     /// Counts a pass that ended.

@@ -8,6 +8,7 @@ use tagwright::clock::Clock;
 use tagwright::image::{Digest, Image, Tag};
 use tagwright::policy::{Datum, TimeSource};
 use tagwright::reconcile::observe::{Look, Missing, Observer};
+use tagwright::registry::poller::Patience;
 use tagwright::registry::{Access, Account, Api, Client, Scheme};
 
 use crate::fake_server::{Reply, Server};
@@ -35,10 +36,12 @@ async fn push_times_of_the_list_are_told_where_they_are_wanted() {
     let mut observer = Observer::new(client, Clock::system(), Missing::default());
     for times in [true, false] {
         let look = Look {
-            max_age: Duration::ZERO,
+            interval: Duration::from_secs(300),
             times,
         };
-        let facts = observer.list(BTreeMap::from([(feed.clone(), look)])).await;
+        let facts = observer
+            .list(BTreeMap::from([(feed.clone(), look)]), Patience::Anew)
+            .await;
         let told = facts.times.get(&feed).map(|tags| {
             let tag: Tag = "1.1.0".parse().unwrap();
             match tags[&tag].pushed {

@@ -72,7 +72,7 @@ fn a_tag_gone_from_the_registry_is_reported_and_nothing_older_taken() {
     let Some(mut scenario) = Scenario::new(&files) else {
         return;
     };
-    scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
+    scenario.push("acme/shop", &["0.7.0", "0.8.0", "0.9.0", "1.0.0", "1.1.0"]);
     scenario.rests();
     scenario.registry.untag("acme/shop", "1.1.0");
     let pass = scenario.rests();
@@ -136,8 +136,8 @@ fn a_recorded_digest_is_compared_once_for_each_listing() {
     let asked = scenario.registry.requests().len();
     scenario.pass_by_interval();
     assert_eq!(scenario.registry.requests().len(), asked);
-    // The registry's own interval is five minutes.
-    scenario.clock.advance(SignedDuration::from_mins(5));
+    // The registry's own interval is five minutes; twice that at most after the first look.
+    scenario.clock.advance(SignedDuration::from_mins(10));
     scenario.push_content("acme/shop", "1.0.0", "something else");
     let pass = scenario.pass_by_interval();
     assert_stage(&pass.observation, "shop/staging", "failed", &["moved"]);

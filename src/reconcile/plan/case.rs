@@ -56,11 +56,10 @@ impl Case<'_> {
                 Open::default(),
             );
         }
-        let tags = match listing {
-            Some(Listing::Complete { tags, .. }) => tags,
-            Some(Listing::Failed(why)) => {
-                let step = Step::Blocked(Blocked::Listing(why.clone()));
-                return (running, None, step, Open::default());
+        let tags = match listing.map(Listing::tags) {
+            Some(Ok(tags)) => tags,
+            Some(Err(blocked)) => {
+                return (running, None, Step::Blocked(blocked), Open::default());
             }
             None => return (running, None, Step::Undecided, Open::default()),
         };
@@ -72,8 +71,23 @@ impl Case<'_> {
             now: self.facts.now,
         };
         let selection = policy::select(self.policy, &evidence);
-        let (step, open) = self.step(&running, &selection);
+        let stale = listing.and_then(Listing::stale);
+        let (step, open) = match stale.filter(|_| self.is_a_choice(&running, &selection)) {
+            Some(stale) => (Step::Blocked(stale), Open::default()),
+            None => self.step(&running, &selection),
+        };
         (running, Some(selection), step, open)
+    }
+
+    /// Whether a selection chooses, or says that there is nothing to choose: of an old list it may do
+    /// neither. Bringing all sites to what runs already is no choice, and what a person has to see to is
+    /// told as ever.
+    fn is_a_choice(&self, running: &Running, selection: &Selection) -> bool {
+        match &selection.outcome {
+            Outcome::UpToDate(tag) => self.behind(tag, running.digest()).is_empty(),
+            Outcome::Unordered(_) => false,
+            Outcome::Selected(_) | Outcome::Needs(_) | Outcome::Nothing(_) => true,
+        }
     }
 
     /// What is known of tags: what was read in this pass, and of a tag that is followed what was read

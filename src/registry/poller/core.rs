@@ -17,10 +17,10 @@ use super::kept::{Asleep, KeptList, KeptTags, KeptTimes, SHARDS};
 use super::lane::{Id, Lane};
 use super::schedule::{Fnv, Pattern};
 use super::unit::{Look, News};
-use super::{Key, LaneReport, Outcome, Seen, Wanted};
-use crate::image::Image;
-use crate::registry::AccountId;
+use super::{Image, Key, LaneReport, Outcome, Seen, Wanted};
+use crate::image;
 use crate::registry::pace::{Hosts, Kind, Now, Pauses, Rest};
+use crate::registry::{AccountId, TagSet};
 
 /// How many images of one host are looked at at once: twice what may be in flight there, so that the
 /// next ones are ready to be sent.
@@ -34,6 +34,10 @@ pub struct Job {
     pub key: Key,
     /// The host that is asked.
     pub host: Arc<str>,
+    /// What was listed before.
+    pub earlier: Option<Arc<TagSet>>,
+    /// Whether push times are wanted.
+    pub times: bool,
 }
 
 /// A point in the looks at an image, to wait for.
@@ -105,10 +109,13 @@ impl Core {
         let watcher: Watcher = watcher.into();
         let mut watched = BTreeSet::new();
         for wanted in wanted {
-            let id = match self.ids.get(&wanted.key) {
+            let id = match self.ids.get(&wanted.image.key) {
                 Some(id) => *id,
-                None => self.add(wanted, now),
+                None => self.add(&wanted, now),
             };
+            if wanted.image.times {
+                self.want_times(id, now);
+            }
             watched.insert(id);
             if let Some(unit) = self.units.get_mut(&id) {
                 unit.watchers.insert(Arc::clone(&watcher));
@@ -125,23 +132,37 @@ impl Core {
         }
     }
 
-    fn add(&mut self, wanted: Wanted, now: Timestamp) -> Id {
+    fn want_times(&mut self, id: Id, now: Timestamp) {
+        let Some(unit) = self.units.get_mut(&id).filter(|unit| !unit.look.times) else {
+            return;
+        };
+        let due = unit.look.due;
+        if unit.look.want_times(now)
+            && unit.flight == Flight::Queued
+            && let Some(lane) = self.lanes.get_mut(&unit.host)
+        {
+            lane.remove(id, due);
+            lane.schedule(id, unit.look.due);
+        }
+    }
+
+    fn add(&mut self, wanted: &Wanted, now: Timestamp) -> Id {
         let id = Id(self.next_id);
         self.next_id += 1;
-        let Wanted {
+        let Image {
             key,
-            host,
-            account,
             interval,
-        } = wanted;
+            times,
+        } = wanted.image.clone();
+        let account = wanted.account.clone();
         let image = key.0.to_string();
         let pattern = Pattern::new(&(&image, &account), interval);
         let part = part_of(&image);
         let look = match self.asleep.wake(image, account.clone()) {
-            Some((kept, tags)) => Look::woken(pattern, kept, tags, now),
-            None => Look::new(pattern, now),
+            Some((kept, tags)) => Look::woken(pattern, times, kept, tags, now),
+            None => Look::new(pattern, times, now),
         };
-        let host: Arc<str> = host.into();
+        let host: Arc<str> = wanted.host.as_str().into();
         let lane = self.lanes.entry(Arc::clone(&host)).or_default();
         lane.schedule(id, look.due);
         self.ids.insert(key.clone(), id);
@@ -171,13 +192,14 @@ impl Core {
 
     /// Has an image looked at before those whose time has come; the look to wait for. A look under way
     /// doesn't count: it may have begun before what one wants to see.
-    pub fn ask_for(&mut self, key: &Key) -> Option<Ticket> {
+    pub fn ask_for(&mut self, key: &Key, now: Timestamp) -> Option<Ticket> {
         let id = *self.ids.get(key)?;
         let unit = self.units.get_mut(&id)?;
         let mut looks = unit.look.looks + 1;
         if unit.flight == Flight::Queued {
             if let Some(lane) = self.lanes.get_mut(&unit.host) {
                 lane.ask_for(id, unit.look.due);
+                unit.look.due = unit.look.due.min(now);
             }
         } else {
             unit.flight = Flight::Again;
@@ -187,12 +209,12 @@ impl Core {
     }
 
     /// Has an image looked at soon with every account that it is watched with.
-    pub fn nudge(&mut self, image: &Image) {
+    pub fn nudge(&mut self, image: &image::Image, now: Timestamp) {
         let from = (image.clone(), AccountId::ANONYMOUS);
         let keys = self.ids.range(from..).map(|(key, _)| key);
         let keys: Vec<Key> = keys.take_while(|key| key.0 == *image).cloned().collect();
         for key in keys {
-            self.ask_for(&key);
+            self.ask_for(&key, now);
         }
     }
 
@@ -252,6 +274,12 @@ impl Core {
                     id,
                     key: unit.key.clone(),
                     host: Arc::clone(host),
+                    earlier: unit
+                        .look
+                        .good
+                        .as_ref()
+                        .and_then(|good| good.tags.set.clone()),
+                    times: unit.look.times,
                 });
             }
         }
@@ -291,6 +319,7 @@ impl Core {
         lane.schedule(job.id, unit.look.due);
         if again {
             lane.ask_for(job.id, unit.look.due);
+            unit.look.due = unit.look.due.min(now);
         }
         if unit.watchers.is_empty() {
             self.remove(job.id);
@@ -391,7 +420,7 @@ impl Core {
             kept.0.push(KeptList {
                 image: unit.key.0.to_string(),
                 account: unit.account.clone(),
-                tags: Arc::clone(&good.tags),
+                tags: Arc::clone(&good.tags.names),
             });
         }
         for list in self.asleep.lists() {

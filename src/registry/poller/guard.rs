@@ -66,10 +66,10 @@ impl Guard {
                     since: now,
                     listings: 1,
                     words: format!(
-                        "the registry lists {} tags where it listed {}; the longer list is kept \
-                         until {LISTINGS} listings over an hour agree",
-                        new.len(),
-                        good.len()
+                        "the registry's list shrank from {} to {} tags; the longer one is kept until \
+                         {LISTINGS} listings over an hour agree",
+                        good.len(),
+                        new.len()
                     ),
                 });
             }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(
             guard.doubt(),
             Some(
-                "the registry lists 50 tags where it listed 100; the longer list is kept until 3 \
+                "the registry's list shrank from 100 to 50 tags; the longer one is kept until 3 \
                  listings over an hour agree"
             )
         );

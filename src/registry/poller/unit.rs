@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use super::guard::{Belief, Guard};
 use super::kept::KeptLook;
 use super::schedule::{Pattern, later};
-use super::{Doubt, Outcome, Seen};
+use super::{Doubt, Outcome, Seen, Tags};
 use crate::image::Tag;
 
 /// A list of tags that is believed.
 #[derive(Debug, Clone)]
 pub(super) struct Good {
-    pub tags: Arc<[Tag]>,
+    pub tags: Tags,
     /// When it was listed last.
     pub at: Timestamp,
     /// When it was first listed so.
@@ -31,6 +31,8 @@ pub(super) struct Look {
     pub pattern: Pattern,
     pub due: Timestamp,
     pub good: Option<Good>,
+    /// Whether push times are wanted.
+    pub times: bool,
     /// Why the last look failed, if it did.
     trouble: Option<Arc<str>>,
     /// How many have failed in a row.
@@ -62,9 +64,10 @@ enum List {
 
 impl Look {
     /// One that was never looked at.
-    pub fn new(pattern: Pattern, now: Timestamp) -> Self {
+    pub fn new(pattern: Pattern, times: bool, now: Timestamp) -> Self {
         Self {
             pattern,
+            times,
             due: now,
             good: None,
             trouble: None,
@@ -75,20 +78,21 @@ impl Look {
         }
     }
 
-    /// One that an earlier process looked at.
+    /// One that an earlier process looked at. It kept no push times.
     pub fn woken(
         pattern: Pattern,
+        times: bool,
         kept: KeptLook,
-        tags: Option<Arc<[Tag]>>,
+        names: Option<Arc<[Tag]>>,
         now: Timestamp,
     ) -> Self {
-        let good = tags.zip(kept.at).map(|(tags, at)| Good {
-            tags,
+        let good = names.zip(kept.at).map(|(names, at)| Good {
+            tags: Tags { names, set: None },
             at: at.min(now),
             changed: kept.changed.unwrap_or(at).min(now),
         });
         let late = match &good {
-            Some(good) => later(good.at, pattern.bound()) < now,
+            Some(good) => times || later(good.at, pattern.bound()) < now,
             None => false,
         };
         let due = match &good {
@@ -100,6 +104,7 @@ impl Look {
             pattern,
             due,
             good,
+            times,
             trouble: kept.trouble.map(Into::into),
             failures: kept.failures,
             guard: kept.guard,
@@ -147,7 +152,20 @@ impl Look {
         }
     }
 
-    fn listed(&mut self, tags: Arc<[Tag]>, now: Timestamp) -> List {
+    /// Push times are wanted from now on; whether they may be missing, and a look is due.
+    pub fn want_times(&mut self, now: Timestamp) -> bool {
+        self.times = true;
+        let good = self.good.as_ref();
+        let lacks =
+            good.is_some_and(|good| !good.tags.set.as_ref().is_some_and(|set| set.is_timed()));
+        if lacks {
+            self.late = true;
+            self.due = self.due.min(now);
+        }
+        lacks
+    }
+
+    fn listed(&mut self, tags: Tags, now: Timestamp) -> List {
         (self.trouble, self.failures, self.late) = (None, 0, false);
         let list = match &mut self.good {
             None => {
@@ -156,11 +174,13 @@ impl Look {
                 List::First
             }
             Some(good) => {
-                let same = Arc::ptr_eq(&good.tags, &tags) || good.tags == tags;
-                match self.guard.judge(&good.tags, &tags, now) {
+                let same = is_same(&good.tags, &tags);
+                match self.guard.judge(&good.tags.names, &tags.names, now) {
                     Belief::Doubted => List::Doubted,
                     Belief::Taken if same => {
                         good.at = now;
+                        // It may be added to at the next look.
+                        good.tags.set = tags.set;
                         List::Same
                     }
                     Belief::Taken => {
@@ -181,14 +201,14 @@ impl Look {
 
     /// What is known, `rest` being why the host isn't asked, if it isn't.
     pub fn seen(&self, rest: Option<String>) -> Seen {
-        let doubt = self.doubt().or(rest.map(Doubt::Failed));
+        let doubt = rest.map(Doubt::Failed).or_else(|| self.doubt());
         match (&self.good, doubt) {
             (Some(good), None) => Seen::Listed {
-                tags: Arc::clone(&good.tags),
+                tags: good.tags.clone(),
                 at: good.at,
             },
             (Some(good), Some(doubt)) => Seen::Doubted {
-                tags: Arc::clone(&good.tags),
+                tags: good.tags.clone(),
                 at: good.at,
                 doubt,
             },
@@ -206,6 +226,16 @@ impl Look {
             return Some(Doubt::Failed(words.to_owned()));
         }
         self.late
-            .then(|| Doubt::Awaited("nothing ran since; it is about to be listed again".to_owned()))
+            .then(|| Doubt::Awaited("they are about to be listed again".to_owned()))
     }
+}
+
+/// Whether two lists are the same, as far as both have records.
+fn is_same(a: &Tags, b: &Tags) -> bool {
+    let names = Arc::ptr_eq(&a.names, &b.names) || a.names == b.names;
+    names
+        && match (&a.set, &b.set) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.listed() == b.listed(),
+            _ => true,
+        }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use tagwright::image::Tag;
 use tagwright::registry::pace::{Class, Ended, Hosts, Kind, Now, Quota, Turn};
-use tagwright::registry::poller::{Blame, Core, Job, Key, Outcome, Wanted};
+use tagwright::registry::poller::{self, Blame, Core, Job, Key, Outcome, Tags, Wanted};
 use tagwright::registry::{AccountId, Limits};
 
 const SECOND: u64 = 1000;
@@ -176,10 +176,13 @@ impl World {
 
     fn watch(&mut self) {
         let wanted = self.images.iter().map(|(key, image)| Wanted {
-            key: key.clone(),
+            image: poller::Image {
+                key: key.clone(),
+                interval: self.interval,
+                times: false,
+            },
             host: self.sites[image.site].site.host.clone(),
             account: String::new(),
-            interval: self.interval,
         });
         self.core.watch("fleet", wanted, self.start.wall);
     }
@@ -195,10 +198,13 @@ impl World {
         self.core = Core::kept(times, lists).0;
         self.hosts = Hosts::new(Limits::default());
         let wanted = self.images.iter().map(|(key, image)| Wanted {
-            key: key.clone(),
+            image: poller::Image {
+                key: key.clone(),
+                interval: self.interval,
+                times: false,
+            },
             host: self.sites[image.site].site.host.clone(),
             account: String::new(),
-            interval: self.interval,
         });
         let now = self.at(self.now).wall;
         self.core.watch("fleet", wanted, now);
@@ -306,7 +312,10 @@ impl World {
         }
         let outcome = if answer.class == Class::Success {
             self.see(&job.key);
-            Outcome::Listed(self.list_of(&job.key))
+            Outcome::Listed(Tags {
+                names: self.list_of(&job.key),
+                set: None,
+            })
         } else {
             Outcome::Failed {
                 blame: Blame::Host,
