@@ -28,6 +28,7 @@ mod schema;
 mod service;
 mod tags;
 mod target;
+mod template;
 mod tree;
 
 #[cfg(test)]
@@ -40,9 +41,11 @@ pub use glob::{Globs, ImageGlobs, Paths};
 pub use name::{FluxMarker, InvalidName, Name};
 pub use presets::names as preset_names;
 pub use raw_service::PushMode;
+pub use raw_service::commit::Grouping;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
 pub use service::{Commits, PoliciesEntry, Registry, Repository, Server, Service};
 pub use target::Target;
+pub use template::{Blank, Template};
 pub use tree::MAX_FILE;
 
 use std::time::Duration;

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::{App, PushMode, Repository};
+use crate::config::{App, Commits, PushMode, Repository};
 use crate::git::{self, CommitId, Keyring, Mirror, Signer};
 use crate::image::Tag;
 use crate::reconcile::execute::{Landing, Maker};
@@ -292,8 +292,13 @@ impl Reconciler {
         let snapshot = Arc::new(snapshot);
         let facts = self.list(&snapshot, Freshness::Anew).await;
         let (facts, plan) = self.plan(&snapshot, facts).await;
-        let preparation = prepare_from(Source::Folder(folder), &plan, &snapshot)
-            .map_err(|source| self.source_error(source))?;
+        let preparation = prepare_from(
+            Source::Folder(folder),
+            &plan,
+            &snapshot,
+            &self.repository.commits,
+        )
+        .map_err(|source| self.source_error(source))?;
         Ok(Observation {
             base: None,
             snapshot,
@@ -414,9 +419,10 @@ impl Reconciler {
         let mut preparation = Preparation::default();
         if plan.changes().next().is_some() {
             let snapshot = Arc::clone(snapshot);
+            let style = self.repository.commits.clone();
             preparation = self
                 .with_mirror(move |mirror| {
-                    prepare_from(Source::Commit(mirror, head), &plan, &snapshot)
+                    prepare_from(Source::Commit(mirror, head), &plan, &snapshot, &style)
                 })
                 .await
                 .map_err(|source| self.source_error(source))?;
@@ -520,9 +526,10 @@ fn prepare_from(
     source: Source<'_>,
     plan: &Plan,
     snapshot: &Snapshot,
+    style: &Commits,
 ) -> Result<Preparation, source::Error> {
     let contents = source.contents()?;
-    prepare::prepare(plan, &snapshot.apps, &snapshot.files, |file| {
+    prepare::prepare(plan, &snapshot.apps, &snapshot.files, style, |file| {
         contents.manifest(&file.path, file.blob)
     })
 }

@@ -217,7 +217,8 @@ impl Show<'_> {
             let landed = heard
                 .landed
                 .iter()
-                .any(|(_, prepared)| prepared.change.tag.as_str() == release.tag);
+                .flat_map(|(_, prepared)| &prepared.changes)
+                .any(|made| made.change.tag.as_str() == release.tag);
             let verdict = heard.verdicts.iter().find(|(image, tag, _)| {
                 image.repository() == release.repository && tag.as_str() == release.tag
             });

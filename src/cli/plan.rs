@@ -102,7 +102,7 @@ async fn observe(
     Ok(observed?)
 }
 
-/// Leaves only `app` in the observation; says whether it is there.
+/// Leaves only `app` in the observation, and the commits that change it; says whether it is there.
 fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
     let Some(app) = app else {
         return true;
@@ -113,7 +113,7 @@ fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
         .retain(|stage| snapshot.apps[stage.key.app].name.as_str() == app);
     std::sync::Arc::make_mut(&mut observation.preparation)
         .commits
-        .retain(|commit| commit.app == app);
+        .retain(|commit| commit.changes.iter().any(|change| change.app == app));
     !observation.plan.stages.is_empty()
 }
 

@@ -82,7 +82,9 @@ impl PassView {
         let mut plan = PlanView::of(name, &pass.observation);
         let mut message = None;
         match &pass.result {
-            PassResult::Landed(commits) => plan.landed(commits),
+            PassResult::Landed(commits) => {
+                plan.landed(&pass.observation.preparation.commits, commits);
+            }
             PassResult::Refused(words) => message = Some(words.clone()),
             PassResult::Nothing | PassResult::Off => {}
         }

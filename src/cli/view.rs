@@ -13,7 +13,7 @@ use crate::git::CommitId;
 use crate::policy::CurrentListed;
 use crate::reconcile::Observation;
 use crate::reconcile::plan::{StagePlan, Step};
-use crate::reconcile::prepare::Prepared;
+use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
 
 /// The plan of one config repo.
@@ -25,7 +25,7 @@ pub struct PlanView {
     /// The commit that it was planned on; absent for a working tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The changes, a commit each.
+    /// The changes, in the order of the commits.
     pub changes: Vec<ChangeView>,
     /// Every stage of every app.
     pub stages: Vec<StageView>,
@@ -107,7 +107,7 @@ impl PlanView {
                 .preparation
                 .commits
                 .iter()
-                .map(ChangeView::of)
+                .flat_map(|commit| commit.changes.iter().map(ChangeView::of))
                 .collect(),
             stages: observation
                 .plan
@@ -120,9 +120,11 @@ impl PlanView {
         }
     }
 
-    /// Notes the commits that landed the changes, in their order.
-    pub fn landed(&mut self, commits: &[CommitId]) {
-        for (change, commit) in self.changes.iter_mut().zip(commits) {
+    /// Notes the commits that landed the changes of `prepared`, in their order.
+    pub fn landed(&mut self, prepared: &[Prepared], commits: &[CommitId]) {
+        let of_changes = prepared.iter().zip(commits);
+        let of_changes = of_changes.flat_map(|(made, id)| made.changes.iter().map(move |_| id));
+        for (change, commit) in self.changes.iter_mut().zip(of_changes) {
             change.commit = Some(commit.to_string());
         }
     }
@@ -137,17 +139,15 @@ impl PlanView {
 }
 
 impl ChangeView {
-    fn of(prepared: &Prepared) -> Self {
+    fn of(prepared: &PreparedChange) -> Self {
         let edits = prepared
-            .files
+            .edits
             .iter()
-            .flat_map(|file| {
-                file.edits.iter().map(|edit| EditView {
-                    file: file.path.clone(),
-                    position: edit.position,
-                    old: edit.old.clone(),
-                    new: edit.new.clone(),
-                })
+            .map(|edit| EditView {
+                file: edit.file.clone(),
+                position: edit.position,
+                old: edit.old.clone(),
+                new: edit.new.clone(),
             })
             .collect();
         Self {

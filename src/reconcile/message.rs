@@ -1,50 +1,113 @@
 //! Commit messages: a subject, a body naming each file and line, and one trailer per change.
 //!
-//! Invariant: the message is a function of the change alone, so one plan always makes one commit.
-//! Text from outside is sanitised: nothing that a registry or a file says can add a line, a trailer
-//! or a terminal sequence.
+//! Invariant: the message is a function of the changes and the configuration alone, so one plan always
+//! makes one commit. Text from outside is sanitised: nothing that a registry or a file says can add a
+//! line, a trailer or a terminal sequence. The trailers are the last paragraph, whatever the templates
+//! say.
+
+mod list;
 
 use std::fmt::Write as _;
 
+use crate::config::{Blank, Commits};
 use crate::diag::is_hidden;
-use crate::image::{Digest, Image, Version};
+use crate::image::{Digest, Version};
 use crate::reconcile::plan::Change;
+use crate::reconcile::prepare::{Edit, PreparedChange};
 use crate::reconcile::running::Running;
 
-/// One edit as the body tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The file.
-    pub file: String,
-    /// The 1-based line.
-    pub line: u32,
-    /// The text that was there.
-    pub old: String,
-    /// The text that is there now.
-    pub new: String,
+use list::list;
+
+/// Writes the message of the commit that makes `changes`, which are at least one.
+pub fn message(changes: &[PreparedChange], style: &Commits) -> String {
+    let all = All(changes);
+    let subject = match &style.subject {
+        Some(template) => line_of(&template.fill(|blank| all.fill(blank))),
+        None => all.summary(),
+    };
+    let body = match &style.body {
+        Some(template) => paragraphs(&template.fill(|blank| all.fill(blank))),
+        None => all.body(),
+    };
+    let mut text = format!("{subject}\n\n");
+    if !body.is_empty() {
+        let _ = write!(text, "{body}\n\n");
+    }
+    for change in changes {
+        let _ = writeln!(text, "{}", trailer(change));
+    }
+    if style.sign_off {
+        let author = &style.author;
+        let _ = writeln!(text, "Signed-off-by: {} <{}>", author.name, author.email);
+    }
+    text
 }
 
-/// What a commit's message tells.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The app.
-    pub app: &'a str,
-    /// The stage.
-    pub stage: &'a str,
-    /// The app's image.
-    pub image: &'a Image,
-    /// The blob id of the app file that decided.
-    pub policy: &'a str,
+/// The changes of one commit, as text.
+struct All<'a>(&'a [PreparedChange]);
+
+impl All<'_> {
+    fn fill(&self, blank: Blank) -> String {
+        match blank {
+            Blank::App => self.list(|change| change.app.clone()),
+            Blank::Stage => self.list(|change| change.stage.clone()),
+            Blank::Image => self.list(|change| change.image.to_string()),
+            Blank::Old => self.list(|change| from_to(&change.change).0),
+            Blank::New => self.list(|change| from_to(&change.change).1),
+            Blank::Count => self.0.len().to_string(),
+            Blank::Summary => self.summary(),
+            Blank::Changes => self.body(),
+            Blank::Places => self.each(places),
+            Blank::Reason => self.each(reason),
+            Blank::Links => self.each(|_| String::new()),
+        }
+    }
+
+    fn list(&self, of: impl Fn(&PreparedChange) -> String) -> String {
+        list(self.0.iter().map(of))
+    }
+
+    /// The texts of all changes, each on lines of its own.
+    fn each(&self, of: impl Fn(&PreparedChange) -> String) -> String {
+        let texts = self.0.iter().map(of).filter(|text| !text.is_empty());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    fn summary(&self) -> String {
+        match self.0 {
+            [change] => heading(change),
+            _ => format!(
+                "{}: update {}",
+                self.fill(Blank::Stage),
+                self.fill(Blank::App)
+            ),
+        }
+    }
+
+    fn body(&self) -> String {
+        let blocks = self.0.iter().map(|change| {
+            let (places, reason) = (places(change), reason(change));
+            match self.0 {
+                [_] => paragraphs(&format!("{places}\n\n{reason}")),
+                _ => format!(
+                    "{}\n{}",
+                    heading(change),
+                    paragraphs(&format!("{places}\n{reason}"))
+                ),
+            }
+        });
+        blocks.collect::<Vec<_>>().join("\n\n")
+    }
 }
 
-/// Writes the message of the commit that makes `change`.
-pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String {
-    let Subject {
-        app,
-        stage,
-        image,
-        policy,
-    } = subject;
+/// `APP: STAGE OLD -> NEW`.
+fn heading(change: &PreparedChange) -> String {
+    let (old, new) = from_to(&change.change);
+    format!("{}: {} {old} -> {new}", change.app, change.stage)
+}
+
+/// What a change replaces, and by what.
+fn from_to(change: &Change) -> (String, String) {
     let old = match &change.from {
         // The sites that lag are what changes; the highest may be the very tag that is written.
         Running::Split { highest, others } if highest.tag == change.tag => others.join(", "),
@@ -53,10 +116,6 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
             highest: version, ..
         } => version.tag.to_string(),
         other => other.to_string(),
-    };
-    let to = Version {
-        tag: Some(&change.tag),
-        digest: Some(&change.digest),
     };
     let new = change.tag.to_string();
     // The digest is all that tells them apart.
@@ -67,24 +126,43 @@ pub fn message(subject: Subject<'_>, change: &Change, lines: &[Line]) -> String 
         ),
         false => (old, new),
     };
-    let mut text = format!("{app}: {stage} {} -> {new}\n\n", clean(&old));
-    for line in lines {
-        let _ = writeln!(
-            text,
+    (clean(&old), new)
+}
+
+fn places(change: &PreparedChange) -> String {
+    let line = |edit: &Edit| {
+        format!(
             "{}:{}: {} -> {}",
-            clean(&line.file),
-            line.line,
-            clean(&line.old),
-            clean(&line.new)
-        );
-    }
-    let _ = writeln!(text, "\n{}.\n", clean(&change.reason));
-    let _ = writeln!(
-        text,
-        "Tagwright-Change: v1 app={app} stage={stage} image={image} from={} to={to} policy={policy}",
-        word(&change.from.to_string()),
-    );
-    text
+            clean(&edit.file),
+            edit.position.line,
+            clean(&edit.old),
+            clean(&edit.new)
+        )
+    };
+    change.edits.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn reason(change: &PreparedChange) -> String {
+    format!("{}.", clean(&change.change.reason))
+}
+
+fn trailer(change: &PreparedChange) -> String {
+    let PreparedChange {
+        app,
+        stage,
+        image,
+        policy,
+        change,
+        ..
+    } = change;
+    let to = Version {
+        tag: Some(&change.tag),
+        digest: Some(&change.digest),
+    };
+    let from = word(&change.from.to_string());
+    format!(
+        "Tagwright-Change: v1 app={app} stage={stage} image={image} from={from} to={to} policy={policy}"
+    )
 }
 
 /// A tag with the beginning of its digest: enough to tell two apart, and to find one.
@@ -94,6 +172,19 @@ fn with_digest(tag: &str, digest: Option<&Digest>) -> String {
         Some((_, hex)) => format!("{tag}@{}", hex.get(..SHORT).unwrap_or(hex)),
         None => tag.to_owned(),
     }
+}
+
+/// A filled subject as one line.
+fn line_of(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A filled body without empty paragraphs and blanks at the ends of lines: a blank that nothing filled
+/// leaves no gap.
+fn paragraphs(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
+    lines.join("\n").trim_matches('\n').to_owned()
 }
 
 /// Longest text from outside that a message quotes, in characters.
@@ -119,108 +210,4 @@ fn word(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::Write;
-    use crate::reconcile::running::{RunningVersion, Unordered};
-
-    fn change(from: Running) -> Change {
-        Change {
-            from,
-            tag: "6.2.0".parse().unwrap(),
-            digest: Digest::of(b"x"),
-            write: Write::Tag,
-            sites: Vec::new(),
-            reason: "6.2.0 is the highest".to_owned(),
-        }
-    }
-
-    fn write(from: Running, lines: &[Line]) -> String {
-        let image: Image = "ghcr.io/acme/shop".parse().unwrap();
-        let subject = Subject {
-            app: "shop",
-            stage: "staging",
-            image: &image,
-            policy: "abc123",
-        };
-        message(subject, &change(from), lines)
-    }
-
-    #[test]
-    fn a_message_has_subject_places_reason_and_trailer() {
-        let from = Running::One(RunningVersion {
-            tag: "6.1.9".parse().unwrap(),
-            digest: None,
-        });
-        let line = Line {
-            file: "apps/staging/shop.yaml".into(),
-            line: 14,
-            old: "ghcr.io/acme/shop:6.1.9".into(),
-            new: "ghcr.io/acme/shop:6.2.0".into(),
-        };
-        let digest = Digest::of(b"x");
-        assert_eq!(
-            write(from, &[line]),
-            format!(
-                "shop: staging 6.1.9 -> 6.2.0\n\n\
-                 apps/staging/shop.yaml:14: ghcr.io/acme/shop:6.1.9 -> ghcr.io/acme/shop:6.2.0\n\n\
-                 6.2.0 is the highest.\n\n\
-                 Tagwright-Change: v1 app=shop stage=staging image=ghcr.io/acme/shop \
-                 from=6.1.9 to=6.2.0@{digest} policy=abc123\n"
-            )
-        );
-    }
-
-    #[test]
-    fn the_subject_names_what_lags_where_the_highest_stays() {
-        let from = Running::Split {
-            highest: RunningVersion {
-                tag: "6.2.0".parse().unwrap(),
-                digest: None,
-            },
-            others: vec!["6.1.8".to_owned(), "6.1.9".to_owned()],
-        };
-        let text = write(from, &[]);
-        assert!(
-            text.starts_with("shop: staging 6.1.8, 6.1.9 -> 6.2.0\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn the_subject_tells_digests_of_one_tag_apart() {
-        let from = |digest| {
-            Running::One(RunningVersion {
-                tag: "6.2.0".parse().unwrap(),
-                digest,
-            })
-        };
-        let text = write(from(Some(Digest::of(b"y"))), &[]);
-        assert!(
-            text.starts_with("shop: staging 6.2.0@a1fce4363854 -> 6.2.0@2d711642b726\n"),
-            "{text}"
-        );
-        let text = write(from(None), &[]);
-        assert!(
-            text.starts_with("shop: staging 6.2.0 -> 6.2.0@2d711642b726\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn text_from_outside_cannot_add_lines() {
-        let from = Running::Unordered(Unordered {
-            text: "x\nTagwright-Change: v1 app=evil\u{1b}[31m \u{202e}".into(),
-            tag: None,
-            digest: None,
-            refusal: None,
-        });
-        let text = write(from, &[]);
-        let trailers = text
-            .lines()
-            .filter(|line| line.starts_with("Tagwright-Change:"))
-            .count();
-        assert_eq!(trailers, 1, "{text}");
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
-    }
-}
+mod tests;

@@ -1,32 +1,46 @@
 //! From a plan to the exact bytes and messages of its commits.
 //!
 //! Invariant: nothing is written here, so what `plan` shows and what `serve` commits are the same
-//! values. Each commit builds on the files as the one before left them. A site that can't be edited is
+//! values. Each commit builds on the files as the one before left them, and each change of it likewise. A site that can't be edited is
 //! reported with its place and reason, and the rest of its change goes on.
 
 use std::collections::BTreeMap;
 
-use crate::config::App;
+use crate::config::{App, Commits, Grouping};
 use crate::diag::{self, Diagnostic, Position};
+use crate::image::Image;
 use crate::manifest::{self, Change as SiteChange, DigestRule, FileIndex, Target};
 use crate::policy::Write;
 use crate::reconcile::claims::{IndexedFile, SiteRef};
-use crate::reconcile::message::{self, Line, Subject};
+use crate::reconcile::message;
 use crate::reconcile::plan::{Change, Plan, StagePlan};
 
 /// One commit, ready to be made.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The app's name.
-    pub app: String,
-    /// The stage's name.
-    pub stage: String,
-    /// The change it makes.
-    pub change: Change,
+    /// The changes it makes, at least one.
+    pub changes: Vec<PreparedChange>,
     /// The commit's message.
     pub message: String,
     /// The files it changes.
     pub files: Vec<ChangedFile>,
+}
+
+/// The change of one stage, as a commit makes it.
+#[derive(Debug, Clone)]
+pub struct PreparedChange {
+    /// The app's name.
+    pub app: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The app's image.
+    pub image: Image,
+    /// The blob id of the app file that decided.
+    pub policy: String,
+    /// The change.
+    pub change: Change,
+    /// Where it is made, at least one place.
+    pub edits: Vec<Edit>,
 }
 
 /// A file before and after one commit.
@@ -38,14 +52,14 @@ pub struct ChangedFile {
     pub before: Vec<u8>,
     /// The bytes after.
     pub after: Vec<u8>,
-    /// The edits between the two.
-    pub edits: Vec<Edit>,
 }
 
 /// One edited place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Where.
+    /// The file.
+    pub file: String,
+    /// Where in the file as the change found it.
     pub position: Position,
     /// The text that was there.
     pub old: String,
@@ -62,7 +76,7 @@ pub struct Preparation {
     pub refused: Vec<Diagnostic>,
 }
 
-/// Prepares the commits of `plan`, reading the files' bytes with `read`.
+/// Prepares the commits of `plan` in the given `style`, reading the files' bytes with `read`.
 ///
 /// # Errors
 /// When a file can't be read: then nothing is known to be right.
@@ -70,19 +84,105 @@ pub fn prepare<E>(
     plan: &Plan,
     apps: &[App],
     files: &[IndexedFile],
-    mut read: impl FnMut(&IndexedFile) -> Result<Vec<u8>, E>,
+    style: &Commits,
+    read: impl FnMut(&IndexedFile) -> Result<Vec<u8>, E>,
 ) -> Result<Preparation, E> {
-    let mut preparation = Preparation {
+    let mut editor = Editor {
+        apps,
+        files,
+        read,
+        written: BTreeMap::new(),
         refused: plan.refused.clone(),
-        ..Preparation::default()
     };
-    let mut written: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+    let mut commits = Vec::new();
+    for group in groups(plan, apps, style.group) {
+        commits.extend(editor.commit(&group, style)?);
+    }
+    Ok(Preparation {
+        commits,
+        refused: editor.refused,
+    })
+}
+
+/// The changes that one commit makes.
+type Group<'p> = Vec<(&'p StagePlan, &'p Change)>;
+
+/// The changes of `plan`, those of one commit together, in the order in which they first appear.
+fn groups<'p>(plan: &'p Plan, apps: &[App], by: Grouping) -> Vec<Group<'p>> {
+    let mut groups: Vec<(Option<&str>, Group<'p>)> = Vec::new();
+    let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     for (stage, change) in plan.changes() {
-        let mut changed = Vec::new();
+        let key = match by {
+            Grouping::AppStage => {
+                groups.push((None, vec![(stage, change)]));
+                continue;
+            }
+            Grouping::Stage => Some(apps[stage.key.app].stages[stage.key.stage].name.as_str()),
+            Grouping::Pass => None,
+        };
+        let place = *places.entry(key).or_insert_with(|| {
+            groups.push((key, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push((stage, change));
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Makes one commit after the other.
+struct Editor<'a, R> {
+    apps: &'a [App],
+    files: &'a [IndexedFile],
+    read: R,
+    /// The files as the commits so far left them.
+    written: BTreeMap<usize, Vec<u8>>,
+    refused: Vec<Diagnostic>,
+}
+
+impl<E, R: FnMut(&IndexedFile) -> Result<Vec<u8>, E>> Editor<'_, R> {
+    /// The commit of a group, unless nothing of it can be edited.
+    fn commit(&mut self, group: &Group<'_>, style: &Commits) -> Result<Option<Prepared>, E> {
+        let mut files: BTreeMap<usize, ChangedFile> = BTreeMap::new();
+        let mut changes = Vec::new();
+        for (stage, change) in group {
+            let edits = self.edit(change, &mut files)?;
+            if !edits.is_empty() {
+                changes.push(self.prepared(stage, change, edits));
+            }
+        }
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Prepared {
+            message: message::message(&changes, style),
+            changes,
+            files: files.into_values().collect(),
+        }))
+    }
+
+    fn prepared(&self, stage: &StagePlan, change: &Change, edits: Vec<Edit>) -> PreparedChange {
+        let app = &self.apps[stage.key.app];
+        PreparedChange {
+            app: app.name.to_string(),
+            stage: app.stages[stage.key.stage].name.to_string(),
+            image: app.image.clone(),
+            policy: app.blob.clone(),
+            change: change.clone(),
+            edits,
+        }
+    }
+
+    /// Edits the sites of `change`; the files are noted in `files` with what they were before.
+    fn edit(
+        &mut self,
+        change: &Change,
+        files: &mut BTreeMap<usize, ChangedFile>,
+    ) -> Result<Vec<Edit>, E> {
+        let mut edits = Vec::new();
         for (number, sites) in by_file(&change.sites) {
-            let file = &files[number];
+            let file = &self.files[number];
             let rewritten;
-            let before = match written.get(&number) {
+            let before = match self.written.get(&number) {
                 // It has the same sites, at other offsets.
                 Some(bytes) => {
                     let index = manifest::index_with(file.format, bytes, &file.targets);
@@ -90,40 +190,31 @@ pub fn prepare<E>(
                     bytes.clone()
                 }
                 None => {
-                    let bytes = read(file)?;
+                    let bytes = (self.read)(file)?;
                     rewritten = rewrite(file, &bytes, &file.index, &sites, change);
                     bytes
                 }
             };
-            preparation
-                .refused
-                .extend(told(file, &before, rewritten.refused));
+            self.refused.extend(told(file, &before, rewritten.refused));
             if rewritten.bytes == before {
                 continue;
             }
-            written.insert(number, rewritten.bytes.clone());
-            changed.push(ChangedFile {
+            self.written.insert(number, rewritten.bytes.clone());
+            let changed = files.entry(number).or_insert_with(|| ChangedFile {
                 path: file.path.clone(),
                 before,
-                after: rewritten.bytes,
-                edits: rewritten
-                    .edits
-                    .into_iter()
-                    .map(|edit| Edit {
-                        position: edit.position,
-                        old: edit.old,
-                        new: edit.new,
-                    })
-                    .collect(),
+                after: Vec::new(),
             });
+            changed.after = rewritten.bytes;
+            edits.extend(rewritten.edits.into_iter().map(|edit| Edit {
+                file: file.path.clone(),
+                position: edit.position,
+                old: edit.old,
+                new: edit.new,
+            }));
         }
-        if !changed.is_empty() {
-            preparation
-                .commits
-                .push(commit(apps, stage, change, changed));
-        }
+        Ok(edits)
     }
-    Ok(preparation)
 }
 
 fn told(file: &IndexedFile, before: &[u8], refused: Vec<manifest::Refused>) -> Vec<Diagnostic> {
@@ -170,33 +261,4 @@ fn rewrite(
         })
         .collect();
     manifest::rewrite_with(file.format, before, &file.targets, index, &changes)
-}
-
-fn commit(apps: &[App], stage: &StagePlan, change: &Change, files: Vec<ChangedFile>) -> Prepared {
-    let app = &apps[stage.key.app];
-    let name = app.stages[stage.key.stage].name.as_str();
-    let lines: Vec<Line> = files
-        .iter()
-        .flat_map(|file| {
-            file.edits.iter().map(|edit| Line {
-                file: file.path.clone(),
-                line: edit.position.line,
-                old: edit.old.clone(),
-                new: edit.new.clone(),
-            })
-        })
-        .collect();
-    let subject = Subject {
-        app: app.name.as_str(),
-        stage: name,
-        image: &app.image,
-        policy: &app.blob,
-    };
-    Prepared {
-        app: app.name.to_string(),
-        stage: name.to_owned(),
-        message: message::message(subject, change, &lines),
-        change: change.clone(),
-        files,
-    }
 }

@@ -14,7 +14,7 @@ use crate::git::CommitId;
 use crate::image::{Digest, Tag};
 use crate::reconcile::execute::Landing;
 use crate::reconcile::plan::{Change, Facts, StagePlan};
-use crate::reconcile::prepare::Prepared;
+use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::{Error, Observation, Pass, PassResult, Reconciler};
 
@@ -43,7 +43,7 @@ struct Parked {
 
 impl Parking {
     /// Parks `prepared`, which the remote refused at `now` for the reason in `words`.
-    fn park(&mut self, prepared: &Prepared, words: &str, now: Timestamp) {
+    fn park(&mut self, prepared: &PreparedChange, words: &str, now: Timestamp) {
         let change = &prepared.change;
         let wait = match self.0.get(&key(prepared)) {
             Some(parked) if parked.is(change) => (parked.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
@@ -83,11 +83,11 @@ impl Parked {
     }
 }
 
-fn key(prepared: &Prepared) -> (String, String) {
+fn key(prepared: &PreparedChange) -> (String, String) {
     (prepared.app.clone(), prepared.stage.clone())
 }
 
-/// Some of a pass's commits, by their places, and the words with which the remote refused them all.
+/// Some of a pass's changes, by their places, and the words with which the remote refused them all.
 struct Group {
     members: Vec<usize>,
     words: String,
@@ -126,9 +126,14 @@ impl Reconciler {
         mut observation: Observation,
         words: String,
     ) -> Result<Pass, Error> {
-        let all = Arc::clone(&observation.preparation);
+        let preparation = Arc::clone(&observation.preparation);
+        let all: Vec<&PreparedChange> = preparation
+            .commits
+            .iter()
+            .flat_map(|commit| &commit.changes)
+            .collect();
         let mut groups = vec![Group {
-            members: (0..all.commits.len()).collect(),
+            members: (0..all.len()).collect(),
             words: words.clone(),
         }];
         let mut landed: Vec<(Prepared, CommitId)> = Vec::new();
@@ -137,17 +142,17 @@ impl Reconciler {
         while let Some(mut group) = groups.pop() {
             if let [alone] = *group.members {
                 let now = self.clock.now();
-                self.parking.park(&all.commits[alone], &group.words, now);
+                self.parking.park(all[alone], &group.words, now);
             }
             if group.members.len() == 1 || pushes >= MAX_PUSHES {
                 let members = group.members.iter();
-                told.extend(members.map(|at| refused(&all.commits[*at], &group.words)));
+                told.extend(members.map(|at| refused(all[*at], &group.words)));
                 continue;
             }
             let second = group.members.split_off(group.members.len() / 2);
             for members in [group.members, second] {
                 pushes += 1;
-                let wanted = members.iter().map(|at| key(&all.commits[*at])).collect();
+                let wanted = members.iter().map(|at| key(all[*at])).collect();
                 match self.land_some(&observation.facts, &wanted).await? {
                     Some(Ok(more)) => landed.extend(more),
                     Some(Err(words)) => groups.push(Group { members, words }),
@@ -200,15 +205,12 @@ impl Reconciler {
     }
 }
 
-fn refused(prepared: &Prepared, words: &str) -> Diagnostic {
+fn refused(prepared: &PreparedChange, words: &str) -> Diagnostic {
     let (app, stage, tag) = (&prepared.app, &prepared.stage, &prepared.change.tag);
     let message = format!("{app}: {stage} -> {tag}: the remote refused it: {words}");
-    let first = prepared.files.first();
-    let path = first.map_or("", |file| file.path.as_str());
-    let diagnostic = Diagnostic::error(path, message);
-    match first.and_then(|file| file.edits.first()) {
-        Some(edit) => diagnostic.at_bare(edit.position),
-        None => diagnostic,
+    match prepared.edits.first() {
+        Some(edit) => Diagnostic::error(&edit.file, message).at_bare(edit.position),
+        None => Diagnostic::error("", message),
     }
 }
 
@@ -218,8 +220,8 @@ mod tests {
     use crate::policy::Write;
     use crate::reconcile::running::Running;
 
-    fn prepared(tag: &str) -> Prepared {
-        Prepared {
+    fn prepared(tag: &str) -> PreparedChange {
+        PreparedChange {
             app: "shop".to_owned(),
             stage: "staging".to_owned(),
             change: Change {
@@ -230,8 +232,9 @@ mod tests {
                 sites: Vec::new(),
                 reason: String::new(),
             },
-            message: String::new(),
-            files: Vec::new(),
+            image: "acme/shop".parse().unwrap(),
+            policy: String::new(),
+            edits: Vec::new(),
         }
     }
 
@@ -240,7 +243,7 @@ mod tests {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let mut parking = Parking::default();
         let change = prepared("1.1.0");
-        let waits = |parking: &Parking, prepared: &Prepared, seconds| {
+        let waits = |parking: &Parking, prepared: &PreparedChange, seconds| {
             let reason = parking.reason("shop", "staging", &prepared.change, at(seconds));
             reason.is_some()
         };

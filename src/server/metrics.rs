@@ -146,12 +146,13 @@ impl Metrics {
         self.count_stages(repository, pass);
         self.count_problems(repository, pass);
         if let PassResult::Landed(_) = pass.result {
-            for commit in &pass.observation.preparation.commits {
+            let commits = &pass.observation.preparation.commits;
+            for change in commits.iter().flat_map(|commit| &commit.changes) {
                 self.changes
                     .get_or_create(&OfStage {
                         repository: repository.to_owned(),
-                        app: commit.app.clone(),
-                        stage: commit.stage.clone(),
+                        app: change.app.clone(),
+                        stage: change.stage.clone(),
                     })
                     .inc();
             }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: at most one key signs, and this build can sign with it.
 
-use crate::config::raw_service::commit::{RawCommit, RawSigning};
+use crate::config::Template;
+use crate::config::raw_service::commit::{Grouping, RawCommit, RawSigning};
 use crate::config::read::At;
 use crate::config::report::{Mistake, Report, Spot};
 use crate::git::{KeyFormat, Signature, SigningKey};
@@ -20,6 +21,30 @@ pub struct Commits {
     pub author: Signature,
     /// The key that signs them, if one does.
     pub signing: Option<SigningKey>,
+    /// The subject, where it is not the usual one.
+    pub subject: Option<Template>,
+    /// The body above the trailers, where it is not the usual one.
+    pub body: Option<Template>,
+    /// Whether a `Signed-off-by` line is added.
+    pub sign_off: bool,
+    /// Which changes make one commit.
+    pub group: Grouping,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self {
+            author: Signature {
+                name: DEFAULT_AUTHOR.0.to_owned(),
+                email: DEFAULT_AUTHOR.1.to_owned(),
+            },
+            signing: None,
+            subject: None,
+            body: None,
+            sign_off: false,
+            group: Grouping::default(),
+        }
+    }
 }
 
 /// The commits of a repository; what is wrong is reported, and there may be no value.
@@ -29,13 +54,14 @@ pub(super) fn commits(raw: Option<At<RawCommit>>, report: &mut Report<'_>) -> Op
         Some(signing) => Some(key(signing.value.0, signing.spot, report)?),
         None => None,
     };
-    let author = value(&raw.author).map(|author| author.0);
+    let default = Commits::default();
     Some(Commits {
-        author: author.unwrap_or_else(|| Signature {
-            name: DEFAULT_AUTHOR.0.to_owned(),
-            email: DEFAULT_AUTHOR.1.to_owned(),
-        }),
+        author: value(&raw.author).map_or(default.author, |author| author.0),
         signing,
+        subject: value(&raw.subject).map(|subject| subject.0),
+        body: value(&raw.body).map(|body| body.0),
+        sign_off: value(&raw.sign_off).unwrap_or(default.sign_off),
+        group: value(&raw.group).unwrap_or(default.group),
     })
 }
 

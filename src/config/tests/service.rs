@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{PushMode, service};
+use crate::config::{Grouping, PushMode, service};
 use crate::git::{Auth, KeyFormat, PlainHttp, SigningKey};
 use crate::registry::{Access, Credentials, Scheme};
 use crate::secret::Secret;
@@ -134,6 +134,29 @@ fn one_key_signs_commits() {
         let shown = rendered(&loaded.diagnostics);
         assert!(shown.contains(words), "{signing}: {shown}");
         assert!(!shown.contains("swordfish"), "{shown}");
+    }
+}
+
+#[test]
+fn messages_and_groups_are_checked() {
+    let text = |commit: &str| repository("/r", &format!("    commit: {{{commit}}}\n"));
+    let commits = |commit: &str| good_service(&text(commit)).repositories.remove(0).commits;
+    let plain = commits("author: A <a@b>");
+    assert!(plain.subject.is_none() && plain.body.is_none() && !plain.sign_off);
+    assert_eq!(plain.group, Grouping::AppStage);
+    let all = commits("subject: '{app}', body: '{changes}', signOff: true, group: pass");
+    assert!(all.subject.is_some() && all.body.is_some() && all.sign_off);
+    assert_eq!(all.group, Grouping::Pass);
+    for (commit, words) in [
+        ("subject: '{ap}'", "`{ap}` is not known here"),
+        ("subject: '{places}'", "may be several lines"),
+        ("body: 'Tagwright-Change: v1'", "not yours to write"),
+        ("group: app", "`app` is not known here"),
+        ("signOff: yes please", "expected true or false"),
+    ] {
+        let messages = told(&text(commit));
+        assert_eq!(messages.len(), 1, "{commit}: {messages:?}");
+        assert!(messages[0].contains(words), "{commit}: {messages:?}");
     }
 }
 
