@@ -36,7 +36,7 @@
 //! 1. Ground, which imports nothing of ours: [`image`] (the words), [`diag`], [`clock`], [`http`],
 //!    [`secret`].
 //! 2. Leaves, which import ground only and never each other: [`policy`], [`manifest`], [`registry`],
-//!    [`git`], [`state`]. Read `policy` first; it has no I/O at all.
+//!    [`git`], [`promotion`], [`state`]. Read `policy` first; it has no I/O at all.
 //! 3. [`config`]: files into types in which nothing can be wrong.
 //! 4. [`reconcile`]: the one module that knows the whole chain.
 //! 5. What stands on it: [`driver`] (when passes are made), [`server`] (health and metrics), [`demo`] (a
@@ -87,6 +87,7 @@ pub mod http;
 pub mod image;
 pub mod manifest;
 pub mod policy;
+pub mod promotion;
 pub mod reconcile;
 pub mod registry;
 pub mod secret;
