@@ -13,6 +13,9 @@ use crate::scenario::{SHOP, START, Scenario, assert_stage};
 
 const POD: (&str, &str) = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
 
+/// How often the registry is looked at: a tag that is followed is asked for once after each look.
+const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
 /// An app with these keys, whose one manifest is `pod`.
 fn scenario(more: &str, pod: &str) -> Option<Scenario> {
     let app = format!("{}{more}\n", SHOP.1);
@@ -200,6 +203,7 @@ fn a_followed_tag_is_pinned_and_its_moves_are_commits() {
     scenario.rests();
 
     let second = scenario.push_content("acme/shop", "main", "two");
+    scenario.clock.advance(INTERVAL);
     scenario.lands(1);
     assert_eq!(
         scenario.read(POD.0),
@@ -226,9 +230,11 @@ fn an_index_that_only_gained_a_platform_nobody_runs_is_no_move() {
     scenario.rests();
     let wider = push_for(&scenario, "main", &["linux/amd64", "linux/arm64"], "one");
     assert_ne!(first, wider);
+    scenario.clock.advance(INTERVAL);
     scenario.rests();
     assert_eq!(scenario.read(POD.0), pinned);
     let moved = push_for(&scenario, "main", &["linux/amd64", "linux/arm64"], "two");
+    scenario.clock.advance(INTERVAL);
     scenario.lands(1);
     assert_eq!(
         scenario.read(POD.0),
