@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 
@@ -92,6 +93,7 @@ impl Desk {
             news: entry.poller().news(entry.repository().name.as_str()),
             reconciler,
             told: BTreeSet::new(),
+            due: None,
         };
         worker.run(shutdown).await;
     }
@@ -141,6 +143,8 @@ struct Worker {
     news: Arc<Notify>,
     /// What has been logged already.
     told: BTreeSet<String>,
+    /// When the changes that are gathered are to be pushed.
+    due: Option<Timestamp>,
 }
 
 impl Worker {
@@ -158,7 +162,7 @@ impl Worker {
             }
             tokio::select! {
                 _ = shutdown.wait_for(|stop| *stop) => break,
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(pause(interval, self.due, self.desk.clock.now())) => {}
                 () = self.nudged(took) => {}
             }
         }
@@ -183,8 +187,12 @@ impl Worker {
 
     async fn pass(&mut self) -> bool {
         let start = Instant::now();
-        match self.reconciler.pass(Freshness::AsPolled).await {
+        match self.reconciler.gathering_pass(Freshness::AsPolled).await {
             Ok(pass) => {
+                self.due = match pass.result {
+                    PassResult::Gathering(until) => Some(until),
+                    _ => None,
+                };
                 let Desk { name, shared, .. } = &self.desk;
                 let now = self.desk.clock.now().as_second();
                 shared.metrics.passed(name, &pass, start.elapsed(), now);
@@ -214,6 +222,9 @@ impl Worker {
             PassResult::Refused(words) => {
                 tracing::error!(repository, "the remote refuses the push: {words}");
             }
+            PassResult::Gathering(until) => {
+                tracing::info!(repository, %until, "changes are gathered for one push");
+            }
             PassResult::Nothing | PassResult::Off => {}
         }
         let now = left_out(pass);
@@ -221,6 +232,14 @@ impl Worker {
             tracing::warn!(repository, "{line}");
         }
         self.told = now;
+    }
+}
+
+/// How long to wait for the next pass: not for longer than until what was gathered is due.
+fn pause(interval: Duration, due: Option<Timestamp>, now: Timestamp) -> Duration {
+    match due {
+        Some(due) => interval.min(now.duration_until(due).try_into().unwrap_or_default()),
+        None => interval,
     }
 }
 
@@ -258,6 +277,16 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
     use crate::reconcile::Error as PassError;
+
+    #[test]
+    fn a_pass_is_made_when_what_was_gathered_is_due() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let minute = Duration::from_secs(60);
+        assert_eq!(pause(minute, None, at(0)), minute);
+        assert_eq!(pause(minute, Some(at(10)), at(0)).as_secs(), 10);
+        assert_eq!(pause(minute, Some(at(100)), at(0)), minute);
+        assert_eq!(pause(minute, Some(at(10)), at(11)), Duration::ZERO);
+    }
 
     #[test]
     fn an_error_is_told_with_its_advice() {

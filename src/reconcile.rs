@@ -19,6 +19,7 @@ pub mod observe;
 pub mod plan;
 pub mod prepare;
 pub mod propose;
+mod queue;
 pub mod reach;
 mod refusal;
 pub mod running;
@@ -31,6 +32,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::config::{App, Commits, PushMode, Repository};
 use crate::git::{self, CommitId, Keyring, Mirror, Signer};
@@ -39,6 +42,7 @@ use crate::reconcile::execute::{Landing, Maker};
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
+use crate::reconcile::queue::Queue;
 use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
@@ -98,6 +102,7 @@ pub struct Reconciler {
     settled: Option<Settled>,
     intervals: Intervals,
     parking: Parking,
+    queue: Queue,
 }
 
 /// What a pass saw and means to do.
@@ -135,6 +140,8 @@ pub enum PassResult {
     Off,
     /// The remote refused the push, in its own words.
     Refused(String),
+    /// Nothing was written yet: more changes are waited for until then.
+    Gathering(Timestamp),
 }
 
 /// Whether listings of an earlier pass will do.
@@ -198,6 +205,7 @@ impl Reconciler {
             snapshot: None,
             settled: None,
             parking: Parking::default(),
+            queue: Queue::default(),
         }
     }
 
@@ -219,9 +227,8 @@ impl Reconciler {
     /// One pass: observe, plan, execute, until the push lands or there is nothing to push.
     ///
     /// # Errors
-    /// When the config repo can't be fetched, read or written, commits can't be signed, or the branch never
-    /// stands still. A
-    /// registry that can't be asked is no error: it is a fact of the plan.
+    /// When the config repo can't be fetched, read or written, commits can't be signed, or the branch
+    /// never stands still. A registry that can't be asked is no error: it is a fact of the plan.
     pub async fn pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
         if self.repository.push == PushMode::Direct {
             // A key that can't be used is told at once, not when something is to be signed.
@@ -234,7 +241,10 @@ impl Reconciler {
                 (0, _) => PassResult::Nothing,
                 (_, PushMode::Off) => PassResult::Off,
                 (_, PushMode::Direct) => match self.land_all(&observation).await? {
-                    Landing::Landed(commits) => PassResult::Landed(commits),
+                    Landing::Landed(commits) => {
+                        self.queue.made(&observation.preparation);
+                        PassResult::Landed(commits)
+                    }
                     Landing::Refused(words) => return self.by_halves(observation, words).await,
                     Landing::Moved => {
                         tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
@@ -267,6 +277,7 @@ impl Reconciler {
         let snapshot = self.snapshot_of(head).await?;
         let facts = self.list(&snapshot, freshness).await;
         let (facts, plan) = self.plan(&snapshot, facts).await;
+        let plan = self.queued(plan, &snapshot);
         let preparation = self.prepare(&plan, &snapshot, head).await?;
         Ok(Observation {
             base: Some(head),
@@ -292,6 +303,7 @@ impl Reconciler {
         let snapshot = Arc::new(snapshot);
         let facts = self.list(&snapshot, Freshness::Anew).await;
         let (facts, plan) = self.plan(&snapshot, facts).await;
+        let plan = self.queued(plan, &snapshot);
         let preparation = prepare_from(
             Source::Folder(folder),
             &plan,

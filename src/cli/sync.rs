@@ -86,7 +86,7 @@ impl PassView {
                 plan.landed(&pass.observation.preparation.commits, commits);
             }
             PassResult::Refused(words) => message = Some(words.clone()),
-            PassResult::Nothing | PassResult::Off => {}
+            PassResult::Nothing | PassResult::Off | PassResult::Gathering(_) => {}
         }
         let view = Self {
             result: result_word(&pass.result),

@@ -68,6 +68,25 @@ impl Scalar for Span {
     }
 }
 
+/// How long changes are gathered for one push: 1 second to 1 hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window(pub Duration);
+
+impl Scalar for Window {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        if (SHORTEST..=HOUR).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("a window is at least 1s and at most 1h"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[smh]$"})
+    }
+}
+
 fn parse(text: &str) -> Result<u64, Mistake> {
     seconds(text).ok_or_else(|| {
         Mistake::new(format!("`{}` is not a duration", shorten(text)))

@@ -23,7 +23,7 @@ pub mod commit;
 mod values;
 
 use commit::RawCommit;
-use values::{Branch, Host, MirrorPlace, RepositoryPath, Url};
+use values::{Branch, Count, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
     /// The configuration of the service.
@@ -72,8 +72,8 @@ mirror! {
         commit = "commit": RawCommit,
         /// How changes are published.
         push = "push": RawPush,
-        /// Not supported yet: bounds for a pass.
-        limits = "limits": Unsupported,
+        /// Bounds for a pass.
+        limits = "limits": RawLimits,
     }
 }
 
@@ -82,6 +82,14 @@ mirror! {
     RawPush requires [] {
         /// `direct` pushes to the branch; `off` plans and shows, and writes nothing.
         mode = "mode": PushMode,
+    }
+}
+
+mirror! {
+    /// Bounds for a pass.
+    RawLimits requires [] {
+        /// How many changes one pass makes, 1 to 10,000; the rest waits, the newest longest.
+        changes_per_pass = "changesPerPass": Count,
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Repository {
     pub commits: Commits,
     /// How changes are published.
     pub push: PushMode,
+    /// How many changes one pass makes, if that is limited.
+    pub changes_per_pass: Option<NonZeroUsize>,
 }
 
 /// A folder of app files and what its apps may do.
@@ -204,7 +207,19 @@ fn repository(
         policies: policies?.into_iter().collect::<Option<_>>()?,
         commits: commits?,
         push: push.unwrap_or_default(),
+        changes_per_pass: changes_per_pass(&mut raw)?,
     })
+}
+
+/// The limit of changes, if there is one; none at all where it could not be read.
+fn changes_per_pass(raw: &mut RawRepository) -> Option<Option<NonZeroUsize>> {
+    let written = raw.limits.is_written();
+    let Some(limits) = raw.limits.take() else {
+        return (!written).then_some(None);
+    };
+    let count = value(&limits.value.changes_per_pass);
+    let unreadable = limits.value.changes_per_pass.is_written() && count.is_none();
+    (!unreadable).then_some(count.map(|count| count.0))
 }
 
 fn policies(

@@ -263,6 +263,8 @@ pub enum Blocked {
     NothingAcceptable(String),
     /// Other stages read all that would be written, and aren't to get it.
     Shared(String),
+    /// A pass makes only so many changes, and others go first.
+    Queued(String),
 }
 
 impl Blocked {
@@ -301,7 +303,7 @@ impl fmt::Display for Blocked {
                  {now}; tags are taken to be immutable, so nothing is written"
             ),
             Self::Unordered(why) => write!(f, "unordered: {why}"),
-            Self::NothingAcceptable(why) | Self::Shared(why) => f.write_str(why),
+            Self::NothingAcceptable(why) | Self::Shared(why) | Self::Queued(why) => f.write_str(why),
         }
     }
 }

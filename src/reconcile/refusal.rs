@@ -171,6 +171,7 @@ impl Reconciler {
         let (commits, ids) = landed.into_iter().unzip();
         let preparation = Arc::make_mut(&mut observation.preparation);
         preparation.commits = commits;
+        self.queue.made(preparation);
         preparation.refused.extend(told);
         Ok(Pass {
             observation,

@@ -231,6 +231,7 @@ pub fn result_word(result: &PassResult) -> &'static str {
         PassResult::Landed(_) => "landed",
         PassResult::Off => "off",
         PassResult::Refused(_) => "refused",
+        PassResult::Gathering(_) => "gathering",
     }
 }
 

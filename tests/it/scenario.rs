@@ -139,6 +139,13 @@ impl Scenario {
         self.service.pass(Freshness::ByInterval).unwrap()
     }
 
+    /// A pass that gathers changes, as those of `serve` do.
+    pub fn gathering_pass(&mut self) -> Pass {
+        let service = &mut self.service;
+        let pass = service.reconciler.gathering_pass(Freshness::Anew);
+        service.runtime.block_on(pass).unwrap()
+    }
+
     /// A pass of another service on the same config repo.
     pub fn pass_of_another(&self) -> Pass {
         self.another_service().pass(Freshness::Anew).unwrap()

@@ -1,7 +1,10 @@
 //! How commits are made: signed, grouped and worded as the service file says.
 
+use jiff::SignedDuration;
+use tagwright::reconcile::PassResult;
+
 use crate::git_signing::ssh_key;
-use crate::scenario::{CART, CART_POD, SHOP, Scenario};
+use crate::scenario::{CART, CART_POD, SHOP, Scenario, assert_stage};
 
 const POD: (&str, &str) = ("apps/pod.yaml", "image: HOST/acme/shop:1.0.0\n");
 
@@ -123,4 +126,71 @@ fn one_refused_change_of_a_commit_keeps_no_other_out() {
     assert_eq!(preparation.commits[0].changes[0].app, "shop");
     let told = preparation.refused[0].to_string();
     assert!(told.contains("cart is frozen"), "{told}");
+}
+
+#[test]
+fn a_burst_of_tags_makes_one_push() {
+    let keys = "policies: [policies/]\ncommit: {window: 10s}";
+    let Some(mut scenario) = Scenario::configured(&[SHOP, POD, CART, CART_POD], keys) else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.0.0"]);
+    scenario.push("acme/cart", &["1.0.0"]);
+    assert_eq!(scenario.gathering_pass().result, PassResult::Nothing);
+    let (before, first) = (scenario.repo.head(), scenario.clock.now());
+    scenario.push("acme/shop", &["1.1.0"]);
+    let until = first + SignedDuration::from_secs(10);
+    let gathering = PassResult::Gathering(until);
+    assert_eq!(scenario.gathering_pass().result, gathering);
+    scenario.clock.advance(SignedDuration::from_secs(9));
+    scenario.push("acme/cart", &["1.1.0"]);
+    scenario.push("acme/shop", &["1.2.0"]);
+    assert_eq!(scenario.gathering_pass().result, gathering);
+    assert_eq!(scenario.repo.head(), before);
+    scenario.clock.advance(SignedDuration::from_secs(1));
+    let pass = scenario.gathering_pass();
+    assert!(
+        matches!(&pass.result, PassResult::Landed(commits) if commits.len() == 2),
+        "{:?}",
+        pass.result
+    );
+    let subjects = scenario.repo.log("%s");
+    assert!(subjects.contains("shop: staging 1.0.0 -> 1.2.0"));
+    scenario.push("acme/shop", &["1.3.0"]);
+    let until = until + SignedDuration::from_secs(10);
+    let next = PassResult::Gathering(until);
+    assert_eq!(
+        scenario.gathering_pass().result,
+        next,
+        "a window of its own"
+    );
+}
+
+#[test]
+fn changes_beyond_the_limit_wait_their_turn() {
+    let keys = "policies: [policies/]\nlimits: {changesPerPass: 1}";
+    let Some(mut scenario) = Scenario::configured(&[SHOP, POD, CART, CART_POD], keys) else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
+    scenario.push("acme/cart", &["1.0.0", "1.1.0"]);
+    let pass = scenario.lands(1);
+    assert_stage(
+        &pass.observation,
+        "shop/staging",
+        "waiting",
+        &["waits its turn"],
+    );
+    scenario.clock.advance(SignedDuration::from_secs(60));
+    // Cart is earlier by name, but shop has waited.
+    scenario.push("acme/cart", &["1.2.0"]);
+    let pass = scenario.lands(1);
+    assert_stage(
+        &pass.observation,
+        "cart/staging",
+        "waiting",
+        &["waits its turn"],
+    );
+    scenario.lands(1);
+    scenario.rests();
 }

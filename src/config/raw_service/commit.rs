@@ -5,6 +5,7 @@
 use schemars::{Schema, json_schema};
 
 use super::super::credential::{Guard, Guarded};
+use super::super::duration::Window;
 use super::super::read::{Scalar, choice, mirror};
 use super::super::report::Mistake;
 use super::super::template::{BodyTemplate, SubjectTemplate};
@@ -53,6 +54,9 @@ mirror! {
         sign_off = "signOff": bool,
         /// Which changes make one commit.
         group = "group": Grouping,
+        /// How long a service waits for more changes before it pushes, 1s to 1h; not at all if nothing is
+        /// said.
+        window = "window": Window,
         /// With which key commits are signed; not at all if nothing is said.
         signing = "signing": Guarded<RawSigning>,
     }

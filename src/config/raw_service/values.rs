@@ -4,12 +4,13 @@
 //! image names, an author for commits. A text that may hold a password is not quoted.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::super::read::{Read, Reader, Scalar, shorten};
 use super::super::report::Mistake;
-use super::super::tree::Node;
+use super::super::tree::{Node, Value};
 use crate::git::remote::UrlError;
 use crate::git::{RemoteUrl, Signature};
 use crate::image::{DOCKER_HUB, Image};
@@ -179,6 +180,35 @@ impl Scalar for RepositoryPath {
 
     fn schema() -> Schema {
         json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9._/-]*$"})
+    }
+}
+
+/// How many of something: 1 to 10,000.
+#[derive(Debug, Clone, Copy)]
+pub struct Count(pub NonZeroUsize);
+
+impl Count {
+    /// More than any installation changes at once.
+    const MOST: usize = 10_000;
+}
+
+impl Read for Count {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        let Value::Number(text) = &node.value else {
+            return reader.wrong_kind(node.at, "a number", &node.value);
+        };
+        let number = text.parse::<NonZeroUsize>().ok();
+        if let Some(number) = number.filter(|number| number.get() <= Self::MOST) {
+            return Some(Self(number));
+        }
+        let message = format!("`{}` is out of range", shorten(text));
+        let hint = format!("write a whole number from 1 to {}", Self::MOST);
+        reader.error(node.at, Mistake::new(message).hint(hint));
+        None
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": 1, "maximum": Self::MOST})
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Invariant: at most one key signs, and this build can sign with it.
 
+use std::time::Duration;
+
 use crate::config::Template;
 use crate::config::raw_service::commit::{Grouping, RawCommit, RawSigning};
 use crate::config::read::At;
@@ -29,6 +31,8 @@ pub struct Commits {
     pub sign_off: bool,
     /// Which changes make one commit.
     pub group: Grouping,
+    /// How long a service waits for more changes before it pushes, if it does.
+    pub window: Option<Duration>,
 }
 
 impl Default for Commits {
@@ -43,6 +47,7 @@ impl Default for Commits {
             body: None,
             sign_off: false,
             group: Grouping::default(),
+            window: None,
         }
     }
 }
@@ -62,6 +67,7 @@ pub(super) fn commits(raw: Option<At<RawCommit>>, report: &mut Report<'_>) -> Op
         body: value(&raw.body).map(|body| body.0),
         sign_off: value(&raw.sign_off).unwrap_or(default.sign_off),
         group: value(&raw.group).unwrap_or(default.group),
+        window: value(&raw.window).map(|window| window.0),
     })
 }
 

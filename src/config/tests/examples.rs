@@ -10,7 +10,7 @@ use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
 use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::{
-    RawCache, RawEntry, RawPush, RawRegistry, RawRepository, RawServer, RawService,
+    RawCache, RawEntry, RawLimits, RawPush, RawRegistry, RawRepository, RawServer, RawService,
 };
 use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
@@ -114,6 +114,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawCommit", RawCommit::KEYS),
         (&service, "RawSigning", RawSigning::KEYS),
         (&service, "RawPush", RawPush::KEYS),
+        (&service, "RawLimits", RawLimits::KEYS),
         (&service, "RawEntry", RawEntry::KEYS),
         (&service, "RawRegistry", RawRegistry::KEYS),
         (
@@ -169,6 +170,7 @@ fn the_reference_names_every_key() {
         RawCommit::KEYS,
         RawSigning::KEYS,
         RawPush::KEYS,
+        RawLimits::KEYS,
         RawEntry::KEYS,
         RawRegistry::KEYS,
         RawRegistryCredentials::KEYS,

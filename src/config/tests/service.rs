@@ -143,7 +143,9 @@ fn messages_and_groups_are_checked() {
     let commits = |commit: &str| good_service(&text(commit)).repositories.remove(0).commits;
     let plain = commits("author: A <a@b>");
     assert!(plain.subject.is_none() && plain.body.is_none() && !plain.sign_off);
-    assert_eq!(plain.group, Grouping::AppStage);
+    assert_eq!((plain.group, plain.window), (Grouping::AppStage, None));
+    let window = commits("window: 10s").window;
+    assert_eq!(window, Some(Duration::from_secs(10)));
     let all = commits("subject: '{app}', body: '{changes}', signOff: true, group: pass");
     assert!(all.subject.is_some() && all.body.is_some() && all.sign_off);
     assert_eq!(all.group, Grouping::Pass);
@@ -153,10 +155,34 @@ fn messages_and_groups_are_checked() {
         ("body: 'Tagwright-Change: v1'", "not yours to write"),
         ("group: app", "`app` is not known here"),
         ("signOff: yes please", "expected true or false"),
+        ("window: 2h", "`2h` is out of range"),
+        ("window: soon", "`soon` is not a duration"),
     ] {
         let messages = told(&text(commit));
         assert_eq!(messages.len(), 1, "{commit}: {messages:?}");
         assert!(messages[0].contains(words), "{commit}: {messages:?}");
+    }
+}
+
+#[test]
+fn a_pass_can_be_limited() {
+    let text = |limits: &str| repository("/r", &format!("    limits: {limits}\n"));
+    let most = |limits: &str| {
+        let repository = good_service(&text(limits)).repositories.remove(0);
+        repository.changes_per_pass.map(std::num::NonZeroUsize::get)
+    };
+    assert_eq!(most("{changesPerPass: 50}"), Some(50));
+    assert_eq!(most("{}"), None);
+    for (limits, words) in [
+        ("{changesPerPass: 0}", "`0` is out of range"),
+        ("{changesPerPass: 10001}", "out of range"),
+        ("{changesPerPass: 1.5}", "out of range"),
+        ("{changesPerPass: many}", "expected a number"),
+        ("{changes: 1}", "unknown key"),
+    ] {
+        let messages = told(&text(limits));
+        assert_eq!(messages.len(), 1, "{limits}: {messages:?}");
+        assert!(messages[0].contains(words), "{limits}: {messages:?}");
     }
 }
 

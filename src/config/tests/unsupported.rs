@@ -59,7 +59,6 @@ fn keys_of_a_stage() {
 fn keys_of_the_service() {
     let good = "version: 1\nrepositories: [{name: r, url: /r, policies: [p]REPO}]\n";
     for (key, repository, service) in [
-        ("limits", ", limits: {changesPerPass: 50}", ""),
         ("pullRequest", ", push: {mode: pullRequest}", ""),
         ("people", "", "people: []"),
         ("keys", "", "keys: {}"),

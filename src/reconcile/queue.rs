@@ -1,0 +1,170 @@
+//! The changes that are due, and since when: which of them go first, and whether more are waited for.
+//!
+//! Invariant: a change that waits goes before all that came later, so none waits for ever. The queue is
+//! lost with the process; then all changes count as having come at once.
+//!
+//! It decides when a change is made, never which.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::reconcile::plan::{Blocked, Plan, Step};
+use crate::reconcile::prepare::Preparation;
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
+
+/// Since when stages have had a change, whatever the tag, by app and stage.
+#[derive(Debug, Default)]
+pub(super) struct Queue(BTreeMap<(String, String), Timestamp>);
+
+impl Queue {
+    /// Notes which stages have a change at `now`, and forgets the others.
+    fn note(&mut self, due: Vec<(String, String)>, now: Timestamp) {
+        let before = std::mem::take(&mut self.0);
+        let since = |key| {
+            // A clock that was set back starts the wait anew, rather than making it endless.
+            let since = before.get(&key).map_or(now, |since| now.min(*since));
+            (key, since)
+        };
+        self.0 = due.into_iter().map(since).collect();
+    }
+
+    /// Forgets the stages whose changes are made: their next ones have not waited yet.
+    pub(super) fn made(&mut self, preparation: &Preparation) {
+        for change in preparation
+            .commits
+            .iter()
+            .flat_map(|commit| &commit.changes)
+        {
+            self.0.remove(&(change.app.clone(), change.stage.clone()));
+        }
+    }
+
+    /// The first `most` stages, by how long they have waited, then by name.
+    fn first(&self, most: usize) -> Vec<&(String, String)> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_by_key(|(_, since)| **since);
+        all.into_iter().take(most).map(|(key, _)| key).collect()
+    }
+
+    /// Until when more changes are waited for, if the first has not waited for `window` yet.
+    fn gathers(&self, window: Duration, now: Timestamp) -> Option<Timestamp> {
+        let first = self.0.values().min()?;
+        let until = first.saturating_add(window).ok()?;
+        (now < until).then_some(until)
+    }
+}
+
+impl Reconciler {
+    /// The plan with as many changes as one pass may make; the others wait.
+    pub(super) fn queued(&mut self, mut plan: Arc<Plan>, snapshot: &Snapshot) -> Arc<Plan> {
+        let now = self.clock.now();
+        let parked = |app: &str, stage: &str, change| {
+            let reason = self.parking.reason(app, stage, change, now);
+            reason.is_some()
+        };
+        let due = plan.changes().filter_map(|(stage, change)| {
+            let (app, name) = snapshot.names(stage.key);
+            (!parked(app, name, change)).then(|| (app.to_owned(), name.to_owned()))
+        });
+        self.queue.note(due.collect(), now);
+        let Some(most) = self.repository.changes_per_pass else {
+            return plan;
+        };
+        if self.queue.0.len() <= most.get() {
+            return plan;
+        }
+        let first = self.queue.first(most.get());
+        for stage in &mut Arc::make_mut(&mut plan).stages {
+            let (app, name) = snapshot.names(stage.key);
+            let key = (app.to_owned(), name.to_owned());
+            if self.queue.0.contains_key(&key) && !first.contains(&&key) {
+                stage.step = Step::Blocked(Blocked::Queued(format!(
+                    "waits its turn: a pass makes {most} changes, and others have waited for longer"
+                )));
+            }
+        }
+        plan
+    }
+
+    /// A pass that first gathers changes for as long as `commit.window` says, so that many tags pushed
+    /// one after the other make one push.
+    ///
+    /// # Errors
+    /// As those of [`Reconciler::pass`].
+    pub async fn gathering_pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
+        let Some(window) = self.repository.commits.window else {
+            return self.pass(freshness).await;
+        };
+        let observation = self.observe(freshness).await?;
+        match self.waits(&observation, window) {
+            Some(result) => Ok(Pass {
+                observation,
+                result,
+            }),
+            // What was listed is seconds old; the branch may have moved.
+            None => match freshness {
+                Freshness::Anew => self.pass(Freshness::ByInterval).await,
+                other => self.pass(other).await,
+            },
+        }
+    }
+
+    /// The result of a pass that makes no commits now.
+    fn waits(&self, observation: &Observation, window: Duration) -> Option<PassResult> {
+        if observation.preparation.commits.is_empty() {
+            return Some(PassResult::Nothing);
+        }
+        let until = self.queue.gathers(window, self.clock.now())?;
+        Some(PassResult::Gathering(until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn key(app: &str) -> (String, String) {
+        (app.to_owned(), "staging".to_owned())
+    }
+
+    fn queue(notes: &[(i64, &str)]) -> Queue {
+        let mut queue = Queue::default();
+        for (seconds, apps) in notes {
+            queue.note(apps.split(' ').map(key).collect(), at(*seconds));
+        }
+        queue
+    }
+
+    #[test]
+    fn the_oldest_go_first_then_names() {
+        for (notes, expected) in [
+            (&[(0, "b a c")][..], "a b"),
+            (&[(0, "c"), (5, "a b c")], "c a"),
+            (&[(0, "b c"), (5, "a c"), (9, "a b c")], "c a"),
+            (&[(100, "c"), (5, "b c"), (9, "a b c")], "b c"),
+        ] {
+            let queue = queue(notes);
+            let first: Vec<&str> = queue.first(2).iter().map(|key| key.0.as_str()).collect();
+            assert_eq!(first.join(" "), expected, "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn changes_gather_from_the_first_on() {
+        let window = Duration::from_secs(10);
+        let until = |notes: &[(i64, &str)], now| queue(notes).gathers(window, at(now));
+        assert_eq!(until(&[(0, "a")], 0), Some(at(10)));
+        assert_eq!(until(&[(0, "a"), (9, "a b")], 9), Some(at(10)));
+        assert_eq!(until(&[(0, "a"), (10, "a b")], 10), None);
+        assert_eq!(until(&[(0, "a"), (9, "b")], 9), Some(at(19)));
+        assert_eq!(until(&[], 5), None);
+    }
+}
