@@ -45,14 +45,14 @@
 //!
 //! # A new tag becomes a commit
 //!
-//! The [driver](driver::run) wakes the [`Reconciler`](reconcile::Reconciler) of a config repo when its
-//! interval has passed. It [fetches](git::Mirror::fetch) the branch. If the head is new, a
+//! The [poller](registry::poller::Poller) lists the tags of an image when it is due, and has news. So the
+//! [driver](driver::run) wakes the [`Reconciler`](reconcile::Reconciler) of each config repo that watches
+//! the image, as it does when the interval of Git has passed. It [fetches](git::Mirror::fetch) the branch. If the head is new, a
 //! [`Snapshot`](reconcile::snapshot::Snapshot) reads the app files ([`config::all`]) and
 //! [indexes](manifest::index()) the files whose content it has not seen, and [claims](reconcile::claims::claim)
 //! settle which stage each [`Site`](manifest::Site) belongs to.
 //!
-//! The [`Observer`](reconcile::observe::Observer) lists the tags of images whose interval has passed.
-//! The plan asks the [policy](policy::select()) of each stage, which says that it
+//! The [`Observer`](reconcile::observe::Observer) takes the tags from the poller. The plan asks the [policy](policy::select()) of each stage, which says that it
 //! [needs](policy::Outcome::Needs) the manifest of the new tag; the observer reads its digest, and the
 //! plan is made again, with a [`Change`](reconcile::plan::Change) this time.
 //!

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -116,13 +116,21 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     }
 }
 
-async fn serve_metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    /// The media type of the OpenMetrics text format, version 1.0.0.
+/// OpenMetrics 1.0.0 for those who ask for it, as Prometheus does; else its own text format, version
+/// 0.0.4, which everything reads.
+async fn serve_metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl IntoResponse {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    (
-        [(header::CONTENT_TYPE, OPEN_METRICS)],
-        shared.metrics.encode(),
-    )
+    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    let text = shared.metrics.encode();
+    let asked = headers.get_all(header::ACCEPT).iter();
+    let asked = asked.filter_map(|value| value.to_str().ok());
+    if asked
+        .into_iter()
+        .any(|value| value.contains("application/openmetrics-text"))
+    {
+        return ([(header::CONTENT_TYPE, OPEN_METRICS)], text);
+    }
+    ([(header::CONTENT_TYPE, TEXT)], metrics::plain(&text))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ version() {
     case "$1" in
     helm) words=$("$2" version --short) ;;
     ssh | sshd) words=$("$2" -V 2>&1 | grep -m1 -o 'OpenSSH[^,]*') ;;
+    nginx) words=$("$2" -v 2>&1) ;;
     openssl) words=$("$2" version) ;;
     git-*) words=$(git --version) ;;
     htpasswd | ssh-keygen | ssh-agent | ssh-add) words=$(dpkg-query -W -f '${Version}' "$(dpkg-query -S "$2" | cut -d: -f1)") ;;

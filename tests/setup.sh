@@ -22,6 +22,8 @@ gpg gnupg
 docker-registry docker-registry
 htpasswd apache2-utils
 skopeo skopeo
+nginx nginx-light
+promtool prometheus
 openssl openssl
 '
 

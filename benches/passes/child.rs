@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::measure::{Memory, Took};
-use crate::{index, passes, set};
+use crate::{day, index, passes, set};
 
 /// The first argument of a child.
 pub const WORD: &str = "child";
@@ -20,12 +20,13 @@ pub const WORD: &str = "child";
 /// What a case is run with.
 pub type Case = fn(&[String]) -> anyhow::Result<Report>;
 
-const CASES: [(&str, Case); 5] = [
+const CASES: [(&str, Case); 6] = [
     ("mirror", index::from_mirror),
     ("folder", index::from_folder),
     ("sync", passes::sync),
     ("rest", passes::rest),
     ("set", set::set),
+    ("vast", day::vast),
 ];
 
 /// What was measured: times in nanoseconds and memory in bytes, by name.

@@ -13,6 +13,7 @@
 )]
 
 mod child;
+mod day;
 mod fleet;
 mod index;
 mod measure;
@@ -28,13 +29,14 @@ use measure::Row;
 /// What one group measures.
 type Group = fn() -> anyhow::Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 8] = [
+const GROUPS: [(&str, Group); 9] = [
     ("cold", index::cold),
     ("growth", index::growth),
     ("pass", passes::unchanged_and_one_file),
     ("many", passes::many_apps_at_once),
     ("restart", passes::restart_and_rest),
     ("poll", polling::rows),
+    ("day", day::rows),
     ("select", selection::rows),
     ("set", set::rows),
 ];

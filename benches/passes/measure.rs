@@ -25,7 +25,7 @@ pub struct Took {
     pub cpu: Duration,
 }
 
-/// Times of the same work, several runs; never empty.
+/// Times of the same work, several runs; none where something else was measured.
 #[derive(Debug, Clone)]
 pub struct Samples {
     /// Sorted.
@@ -177,18 +177,27 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (least, most) = self.times.range();
+        let times = match self.times.walls.as_slice() {
+            [] => "| |".to_owned(),
+            _ => {
+                let (least, most) = self.times.range();
+                let (median, cpu) = (self.times.median(), self.times.cpu());
+                format!(
+                    "{} | {}–{} | {}",
+                    shown(median),
+                    shown(least),
+                    shown(most),
+                    shown(cpu)
+                )
+            }
+        };
         let memory = self
             .memory
             .map_or_else(String::new, |bytes| format!("{:.0} MB", bytes as f64 / MB));
         write!(
             f,
-            "| {} | {} | {}–{} | {} | {memory} | {} | {} |",
+            "| {} | {times} | {memory} | {} | {} |",
             self.what,
-            shown(self.times.median()),
-            shown(least),
-            shown(most),
-            shown(self.times.cpu()),
             self.target(),
             self.note
         )

@@ -224,6 +224,36 @@ impl Metrics {
     }
 }
 
+/// OpenMetrics in Prometheus' own text format, where the name of a counter and of an information holds
+/// its ending, and nothing says what is the end ("Exposition formats", "Text-based format").
+pub(super) fn plain(open_metrics: &str) -> String {
+    let mut plain = String::with_capacity(open_metrics.len());
+    // A family is described before its kind is told.
+    let mut help = None;
+    for line in open_metrics.lines() {
+        if let Some(text) = line.strip_prefix("# HELP ") {
+            help = text.split_once(' ');
+        } else if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|text| text.split_once(' '))
+        {
+            let (ending, kind) = match kind {
+                "counter" => ("_total", "counter"),
+                "info" => ("_info", "gauge"),
+                other => ("", other),
+            };
+            if let Some((_, text)) = help.filter(|(described, _)| *described == name) {
+                plain.push_str(&format!("# HELP {name}{ending} {text}\n"));
+            }
+            plain.push_str(&format!("# TYPE {name}{ending} {kind}\n"));
+        } else if !line.starts_with('#') {
+            plain.push_str(line);
+            plain.push('\n');
+        }
+    }
+    plain
+}
+
 /// The word for how a pass ended, as metrics and logs say it.
 pub fn result_word(result: &PassResult) -> &'static str {
     match result {

@@ -7,12 +7,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 
 use tagwright::demo::registry::{Fault, Faults, Gate, Part, Rule};
 
 use crate::binary::{Fleet, Ran};
-use crate::parts::wait_until;
+use crate::parts::{self, wait_until};
 use crate::scenario::{CART, CART_POD, SHOP};
 
 const SHOP_POD: (&str, &str) = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
@@ -62,10 +62,15 @@ impl Service {
 
     /// The status and body of a page.
     fn get(&self, path: &str) -> (u16, String) {
+        self.get_as("*/*", path)
+    }
+
+    /// The same in a form that is asked for.
+    fn get_as(&self, accept: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
         )
         .unwrap();
         let mut answer = String::new();
@@ -125,6 +130,21 @@ fn new_tags_land_while_it_runs_and_a_signal_ends_it() {
         "{log}"
     );
     assert_eq!(fleet.scenario.changes().len(), 2);
+}
+
+#[test]
+fn a_new_tag_lands_long_before_git_is_fetched_again() {
+    let Some(fleet) = fleet() else {
+        return;
+    };
+    let config = fleet.place.read("tagwright.yaml");
+    // Git's is the first of the two intervals.
+    let config = config.replacen("interval: 1s", "interval: 1h", 1);
+    fleet.place.write("tagwright.yaml", config);
+    let _service = Service::start(&fleet);
+    wait_for(&fleet, "1.1.0");
+    fleet.scenario.push("acme/shop", &["1.2.0"]);
+    wait_for(&fleet, "1.2.0");
 }
 
 #[test]
@@ -221,7 +241,36 @@ fn its_pages_say_how_it_is() {
         )
         .is_some_and(|count| count >= 1.0)
     );
-    assert_open_metrics(&metrics);
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2";
+    assert_open_metrics(&service.get_as(accept, "/metrics").1);
+    for name in ["requests_total", "images", "last_success_timestamp_seconds"] {
+        let name = format!("tagwright_registry_{name}");
+        assert!(
+            value(&metrics, &name).is_some_and(|value| value >= 1.0),
+            "{name}\n{metrics}"
+        );
+    }
+    assert_promtool_finds_nothing(&metrics);
+}
+
+/// Prometheus' own linter has nothing to say.
+fn assert_promtool_finds_nothing(metrics: &str) {
+    let Some(promtool) = parts::need("promtool") else {
+        return;
+    };
+    let mut child = std::process::Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(metrics.as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{metrics}");
 }
 
 /// The value of the first sample whose name and labels start so.

@@ -337,7 +337,11 @@ fn get(port: u16, path: &str) -> String {
         return String::new();
     };
     let mut answer = String::new();
-    write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    write!(
+        connection,
+        "GET {path} HTTP/1.0\r\nAccept: application/openmetrics-text\r\n\r\n"
+    )
+    .unwrap();
     connection.read_to_string(&mut answer).unwrap();
     answer
 }

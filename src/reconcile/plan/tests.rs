@@ -164,6 +164,38 @@ fn nothing_is_decided_on_a_listing_that_failed_or_is_not_there() {
         .listings
         .insert(feed(), Listing::Failed("the registry is down".to_owned()));
     assert_eq!(world.step(), "blocked: the registry is down");
+    world
+        .facts
+        .listings
+        .insert(feed(), Listing::Awaited("not listed yet".to_owned()));
+    assert_eq!(world.step(), "blocked: not listed yet");
+}
+
+#[test]
+fn an_old_list_chooses_nothing_new() {
+    let old = |mut world: World, doubt: fn(String) -> Doubt| {
+        let Some(Listing::Complete { tags, at }) = world.facts.listings.remove(&feed()) else {
+            panic!("a complete list");
+        };
+        let doubt = doubt("the registry is down".to_owned());
+        let stale = Listing::Stale { tags, at, doubt };
+        world.facts.listings.insert(feed(), stale);
+        world.found("1.1.0").step()
+    };
+    let words = "blocked: the tags are those of 1970-01-01T00:00:00Z, and nothing new is chosen from \
+                 them: the registry is down";
+    for held in [vec!["1.0.0"], vec!["1.1.0"], vec!["2.0.0"]] {
+        let texts: Vec<String> = held.iter().map(|tag| site(tag)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        for doubt in [Doubt::Failed, Doubt::Awaited] {
+            let world = World::new("", &texts).tags(&["1.0.0", "1.1.0"]);
+            assert_eq!(old(world, doubt), words, "{held:?}");
+        }
+    }
+    // What runs already is nothing new.
+    let split = World::new("", &[&site("1.0.0"), &site("1.1.0")]).tags(&["1.0.0", "1.1.0"]);
+    let step = old(split, Doubt::Failed);
+    assert!(step.starts_with("1.1.0"), "{step}");
 }
 
 #[test]
@@ -377,6 +409,7 @@ fn failures_are_told_from_waiting() {
         (Blocked::NoSites, true),
         (Blocked::Contested, true),
         (Blocked::Listing(String::new()), true),
+        (Blocked::Awaited(String::new()), false),
         (Blocked::Unreadable(String::new()), true),
         (moved, true),
         (Blocked::Shared(String::new()), true),

@@ -15,8 +15,12 @@ use jiff::{SignedDuration, Timestamp};
 const SHARE: u32 = 12;
 
 /// How many intervals an image at rest is left alone for at most. With the default of five minutes this
-/// is a quarter of the requests, and twenty minutes until a tag is seen where no webhook tells of it.
+/// is hardly more than a quarter of the requests, and twenty minutes at most until a tag is seen where no
+/// webhook tells of it.
 const SLOWEST: u32 = 4;
+
+/// The part of the bound, in percent, after which an image is due at the latest; the rest is for the queue.
+const DUE: u32 = 90;
 
 /// The part of a period, in percent, by which it is stretched at most, so that images that were looked
 /// at together drift apart.
@@ -75,7 +79,7 @@ impl Pattern {
         } else {
             rest.unsigned_abs()
         };
-        let slowest = self.bound() * 100 / (100 + JITTER);
+        let slowest = self.bound() * DUE / (100 + JITTER);
         let period = (rest / SHARE).clamp(self.interval, slowest.max(self.interval));
         later(now, stretched(period, self.draw(look)))
     }
@@ -187,8 +191,8 @@ mod tests {
             (0, 5, 5),
             (59, 5, 5),
             (120, 10, 11),
-            (240, 18, 20),
-            (100_000, 18, 20),
+            (240, 16, 18),
+            (100_000, 16, 18),
         ] {
             let now = rest * MINUTE;
             for look in 0..50 {
