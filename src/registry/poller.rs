@@ -241,9 +241,9 @@ impl Poller {
                         true
                     }
                     Wait::Resting(rest) => {
-                        let rest = rest.from(now);
-                        longest = longest.map(|longest| longest.max(rest));
-                        rest <= hosts.patience()
+                        let span = rest.from(now);
+                        longest = longest.map(|longest| longest.max(span));
+                        rest.is_brief(now, hosts.patience())
                     }
                 });
                 (longest, hosts.patience())

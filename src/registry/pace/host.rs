@@ -144,6 +144,14 @@ impl Rest {
         }
     }
 
+    /// Whether it is worth waiting for: it is known to be over within `patience`.
+    pub fn is_brief(self, now: Timestamp, patience: Duration) -> bool {
+        match self {
+            Self::Asked(_) | Self::Spent(_) => self.from(now) <= patience,
+            Self::Failing(_) => false,
+        }
+    }
+
     /// How long that is from `now`.
     pub fn from(self, now: Timestamp) -> Duration {
         let span = self.until().duration_since(now);
@@ -247,7 +255,7 @@ impl Host {
         let rest = self.rest(kind, now.wall);
         let not_before = match rest {
             None => None,
-            Some(rest @ (Rest::Asked(_) | Rest::Spent(_))) if rest.from(now.wall) <= patience => {
+            Some(rest) if rest.is_brief(now.wall, patience) => {
                 Some(now.steady + rest.from(now.wall))
             }
             Some(rest) => return Turn::Not(rest),

@@ -362,7 +362,7 @@ impl Core {
             rest = hosts
                 .of(&unit.host)
                 .rest(Kind::List, now)
-                .filter(|rest| rest.from(now) > patience)
+                .filter(|rest| !rest.is_brief(now, patience))
                 .map(|rest| rest.words(&unit.host));
         }
         unit.look.seen(rest)

@@ -316,3 +316,29 @@ fn a_list_without_the_times_that_are_wanted_is_listed_again() {
     bench.watch_with("lab", &["a"], true);
     assert!(bench.due().is_empty());
 }
+
+#[test]
+fn a_host_that_fails_is_no_reason_to_wait() {
+    let mut bench = Bench::new();
+    bench.watch("fleet", &["a", "b"]);
+    let jobs = bench.due();
+    bench.done(&jobs[0], Outcome::Listed(tags(&["1.0.0"])));
+    for _ in 0..5 {
+        let ended = Ended {
+            kind: Kind::List,
+            class: Class::Failed,
+            sent: bench.now.steady,
+            retry_after: None,
+            quota: None,
+        };
+        bench.hosts.of("r.example").ended(ended, bench.now);
+    }
+    bench.done(&jobs[1], Outcome::Postponed);
+    let words = "r.example failed several times in a row and is left alone for a moment";
+    assert_eq!(bench.seen("b"), format!("failed: {words}"));
+    bench.ask_for("a");
+    assert_eq!(bench.seen("a"), format!("1 tags, Failed({words:?})"));
+    bench.wait(10);
+    assert_eq!(bench.names(), ["a"], "one tries");
+    assert!(bench.due().is_empty());
+}
