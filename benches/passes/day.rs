@@ -212,7 +212,7 @@ async fn look(poller: &Poller, host: &str, patience: Patience) -> anyhow::Result
         times: false,
     };
     let seen = poller.list("fleet", &[image], patience).await;
-    let Some(Seen::Listed { tags, at }) = seen.into_iter().next() else {
+    let Some(Seen::Listed { tags, at, .. }) = seen.into_iter().next() else {
         anyhow::bail!("the image is not listed");
     };
     let policy = Policy {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::image::{Digest, Tag};
 use crate::policy::{Datum, Found, ManifestFact, Want};
-use crate::reconcile::plan::{Facts, Feed, Listing, Need};
+use crate::reconcile::plan::{Facts, Feed, Need};
 use crate::registry::poller::{KeptTimes, Poller};
 use crate::registry::{self, Client, Detail, Resolved};
 
@@ -43,7 +43,8 @@ pub struct Observer {
     /// What it is called to the poller.
     name: String,
     clock: Clock,
-    listings: BTreeMap<Feed, Listing>,
+    /// By which look each complete list was found.
+    looks: BTreeMap<Feed, u64>,
     /// What was read of tags that run, since the listing.
     running: Known,
     missing: Missing,
@@ -74,7 +75,7 @@ impl Observer {
             poller: Poller::new(client, clock.clone(), KeptTimes::default(), []),
             name: String::new(),
             clock,
-            listings: BTreeMap::new(),
+            looks: BTreeMap::new(),
             running: BTreeMap::new(),
             missing,
             manifests: Manifests::default(),

@@ -107,6 +107,8 @@ pub enum Seen {
         tags: Tags,
         /// When they were listed.
         at: Timestamp,
+        /// The number of looks so far: where it is the same, so is all that was seen.
+        looks: u64,
     },
     /// The tags it had, which may have changed.
     Doubted {

@@ -28,21 +28,27 @@ impl Observer {
         let seen = self.poller.list(&self.name, &images, patience).await;
         let mut listings = BTreeMap::new();
         let mut times = BTreeMap::new();
+        let mut looks = BTreeMap::new();
         for ((feed, look), seen) in feeds.into_iter().zip(seen) {
             if let (true, Some(set)) = (look.times, set_of(&seen)) {
                 times.insert(feed.clone(), push_times(set));
             }
+            if let Seen::Listed { looks: number, .. } = &seen {
+                looks.insert(feed.clone(), *number);
+            }
             let listing = listing(&feed, seen);
             listings.insert(feed, listing);
         }
-        let before = std::mem::replace(&mut self.listings, listings);
-        let now = &self.listings;
-        self.running
-            .retain(|feed, _| is_of_one_look(before.get(feed), now.get(feed)));
+        let before = std::mem::replace(&mut self.looks, looks);
+        let now = &self.looks;
+        self.running.retain(|feed, _| {
+            let look = now.get(feed);
+            look.is_some() && look == before.get(feed)
+        });
         Facts {
             now: self.clock.now(),
             times,
-            listings: self.listings.clone(),
+            listings,
             running: self.running.clone(),
             ..Facts::default()
         }
@@ -73,18 +79,10 @@ fn times_of(listed: &Listed) -> Times {
     }
 }
 
-/// Whether two listings are what one look found.
-fn is_of_one_look(a: Option<&Listing>, b: Option<&Listing>) -> bool {
-    match (a, b) {
-        (Some(Listing::Complete { at: a, .. }), Some(Listing::Complete { at: b, .. })) => a == b,
-        _ => false,
-    }
-}
-
 fn listing(feed: &Feed, seen: Seen) -> Listing {
     let names = |tags: Tags| tags.names;
     match seen {
-        Seen::Listed { tags, at } => Listing::Complete {
+        Seen::Listed { tags, at, .. } => Listing::Complete {
             tags: names(tags),
             at,
         },

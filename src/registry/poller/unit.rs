@@ -206,6 +206,7 @@ impl Look {
             (Some(good), None) => Seen::Listed {
                 tags: good.tags.clone(),
                 at: good.at,
+                looks: self.looks,
             },
             (Some(good), Some(doubt)) => Seen::Doubted {
                 tags: good.tags.clone(),
