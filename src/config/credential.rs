@@ -202,11 +202,15 @@ fn hide_values(entries: &[Entry], reader: &mut Reader<'_, '_>, is_shown: impl Fn
 }
 
 mirror! {
-    /// As whom the config repo is reached: an SSH key with its known hosts, or a user and password,
-    /// or a token.
+    /// As whom the config repo is reached: an SSH key or agent with the known hosts, or a user and
+    /// password, or a token.
     RawGitCredentials requires [] {
-        /// An OpenSSH private key without a passphrase.
+        /// An OpenSSH private key.
         ssh_key = "sshKey": Secret,
+        /// What the SSH key is locked with.
+        passphrase = "passphrase": Secret,
+        /// The socket of an SSH agent, whose keys are used.
+        ssh_agent = "sshAgent": FilePath,
         /// The file with the host keys that are trusted; nothing else is.
         known_hosts = "knownHosts": RawFile,
         /// The user of HTTP Basic authentication.
@@ -219,7 +223,7 @@ mirror! {
 }
 
 impl Guard for RawGitCredentials {
-    const SHOWN: &'static [&'static str] = &["username"];
+    const SHOWN: &'static [&'static str] = &["username", "sshAgent"];
 }
 
 mirror! {

@@ -64,13 +64,27 @@ pub enum Auth {
     /// A token over HTTP Basic with the user `x-access-token`, as GitHub documents it; GitLab,
     /// Gitea and Azure DevOps look at the token only.
     Token(Secret),
-    /// An OpenSSH private key without a passphrase.
+    /// SSH, with a key or an agent.
     Ssh {
-        /// The key.
-        key: Secret,
+        /// Who we are.
+        identity: Identity,
         /// The file with the host keys that are trusted; nothing else is.
         known_hosts: PathBuf,
     },
+}
+
+/// Who we are to an SSH server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// An OpenSSH private key.
+    Key {
+        /// The key.
+        key: Secret,
+        /// What it is locked with, if it is.
+        passphrase: Option<Secret>,
+    },
+    /// Whatever the agent behind this socket holds.
+    Agent(PathBuf),
 }
 
 /// The address of a config repo.

@@ -409,7 +409,10 @@ fn credentials_must_go_with_the_address() {
     let secret = tagwright::secret::Secret::Env("X".into());
     let mut remote = Remote::anonymous("https://example.com/x".parse().unwrap());
     remote.auth = tagwright::git::Auth::Ssh {
-        key: secret.clone(),
+        identity: tagwright::git::Identity::Key {
+            key: secret.clone(),
+            passphrase: None,
+        },
         known_hosts: "/k".into(),
     };
     let refused = |remote: &Remote| {

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tagwright::git::{Auth, Error, Mirror, PlainHttp, PushOutcome, Remote};
+use tagwright::git::{Auth, Error, Identity, Mirror, PlainHttp, PushOutcome, Remote};
 use tagwright::secret::Secret;
 
 use crate::git_world::{World, made, run};
@@ -76,10 +76,15 @@ impl Sshd {
     }
 
     fn mirror(&self, name: &str, key: Secret, repository: &Path) -> Mirror {
+        let passphrase = None;
+        self.mirror_as(name, Identity::Key { key, passphrase }, repository)
+    }
+
+    fn mirror_as(&self, name: &str, identity: Identity, repository: &Path) -> Mirror {
         let remote = Remote {
             url: self.url(repository).parse().unwrap(),
             auth: Auth::Ssh {
-                key,
+                identity,
                 known_hosts: self.world.path("known hosts"),
             },
             ca_pem: None,
@@ -142,6 +147,70 @@ fn a_key_that_others_may_read_is_used_through_a_copy() {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     let mut mirror = sshd.mirror("m", sshd.key("user"), &sshd.world.remote());
     assert_eq!(mirror.fetch("main").unwrap(), sshd.world.tip("main"));
+}
+
+/// Locks the user's key with `passphrase`, and returns the file that holds that.
+fn lock(sshd: &Sshd, passphrase: &str) -> Secret {
+    let key = sshd.world.path("user");
+    run(Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", passphrase, "-f"])
+        .arg(&key));
+    let file = sshd.world.path("passphrase");
+    std::fs::write(&file, passphrase).unwrap();
+    Secret::File(file)
+}
+
+#[test]
+fn a_locked_key_is_unlocked_here() {
+    let Some(sshd) = Sshd::start() else { return };
+    let passphrase = lock(&sshd, "open sesame");
+    let key = sshd.key("user");
+    let locked = |passphrase| Identity::Key {
+        key: key.clone(),
+        passphrase,
+    };
+    let remote = sshd.world.remote();
+    let mut mirror = sshd.mirror_as("m", locked(Some(passphrase)), &remote);
+    assert_eq!(mirror.fetch("main").unwrap(), sshd.world.tip("main"));
+    let error = |passphrase| {
+        let mut mirror = sshd.mirror_as("m2", locked(passphrase), &remote);
+        mirror.fetch("main").unwrap_err()
+    };
+    let missing = error(None);
+    assert!(matches!(missing, Error::Auth { .. }), "{missing}");
+    std::fs::write(sshd.world.path("wrong"), "wrong").unwrap();
+    let wrong = error(Some(sshd.key("wrong")));
+    assert!(
+        wrong.to_string().contains("the passphrase does not unlock"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn the_keys_of_an_agent_are_used_where_it_is_named() {
+    let (Some(agent), Some(add)) = (need("ssh-agent"), need("ssh-add")) else {
+        return;
+    };
+    let Some(sshd) = Sshd::start() else { return };
+    let socket = sshd.world.path("agent.sock");
+    let _agent = Server::start(Command::new(agent).args(["-D", "-a"]).arg(&socket));
+    wait_until("the agent listens", || socket.exists());
+    let identity = Identity::Agent(socket.clone());
+    let mut mirror = sshd.mirror_as("m", identity, &sshd.world.remote());
+    let error = mirror.fetch("main").unwrap_err();
+    assert!(matches!(error, Error::Auth { .. }), "no key yet: {error}");
+    let add_key = |name: &str| {
+        run(Command::new(&add)
+            .env("SSH_AUTH_SOCK", &socket)
+            .arg("-q")
+            .arg(sshd.world.path(name)))
+    };
+    add_key("other-user");
+    add_key("user");
+    assert_eq!(mirror.fetch("main").unwrap(), sshd.world.tip("main"));
+    sshd.trust("other-host");
+    let error = mirror.fetch("main").unwrap_err();
+    assert!(matches!(error, Error::HostKey { .. }), "{error}");
 }
 
 #[test]

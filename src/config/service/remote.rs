@@ -5,7 +5,7 @@
 use crate::config::credential::RawGitCredentials;
 use crate::config::raw_service::RawRepository;
 use crate::config::report::{Mistake, Report, Spot};
-use crate::git::{Auth, PlainHttp, Remote, RemoteUrl};
+use crate::git::{Auth, Identity, PlainHttp, Remote, RemoteUrl};
 
 use super::value;
 
@@ -71,20 +71,42 @@ impl Transport {
 }
 
 fn auth(mut raw: RawGitCredentials, spot: Spot, report: &mut Report<'_>) -> Option<Auth> {
-    let ssh = (raw.ssh_key.is_written(), raw.known_hosts.is_written());
-    let basic = (raw.username.is_written(), raw.password.is_written());
-    match (ssh, basic, raw.token.is_written()) {
-        ((true, true), (false, false), false) => Some(Auth::Ssh {
-            key: raw.ssh_key.take()?.value,
+    let written = [
+        ("sshKey", raw.ssh_key.is_written()),
+        ("passphrase", raw.passphrase.is_written()),
+        ("sshAgent", raw.ssh_agent.is_written()),
+        ("knownHosts", raw.known_hosts.is_written()),
+        ("username", raw.username.is_written()),
+        ("password", raw.password.is_written()),
+        ("token", raw.token.is_written()),
+    ];
+    let keys: Vec<&str> = written
+        .iter()
+        .filter_map(|(key, written)| written.then_some(*key))
+        .collect();
+    match keys[..] {
+        ["sshKey", "knownHosts"] | ["sshKey", "passphrase", "knownHosts"] => Some(Auth::Ssh {
+            identity: Identity::Key {
+                key: raw.ssh_key.take()?.value,
+                passphrase: match keys.len() {
+                    3 => Some(raw.passphrase.take()?.value),
+                    _ => None,
+                },
+            },
             known_hosts: raw.known_hosts.take()?.value.path()?,
         }),
-        ((false, false), (true, true), false) => Some(Auth::Basic {
+        ["sshAgent", "knownHosts"] => Some(Auth::Ssh {
+            identity: Identity::Agent(raw.ssh_agent.take()?.value.0),
+            known_hosts: raw.known_hosts.take()?.value.path()?,
+        }),
+        ["username", "password"] => Some(Auth::Basic {
             username: raw.username.take()?.value.0,
             password: raw.password.take()?.value,
         }),
-        ((false, false), (false, false), true) => Some(Auth::Token(raw.token.take()?.value)),
+        ["token"] => Some(Auth::Token(raw.token.take()?.value)),
         _ => {
-            let hint = "write `sshKey` and `knownHosts`, or `username` and `password`, or `token`";
+            let hint = "write `sshKey` or `sshAgent` with `knownHosts`, or `username` and `password`, \
+                        or `token`";
             let mistake = Mistake::new("these credentials are not one way to sign in");
             report.error(spot, mistake.hint(hint));
             None
@@ -98,7 +120,9 @@ fn report_misfit(auth: &Auth, transport: Transport, key: Spot, report: &mut Repo
         | (Auth::Basic { .. } | Auth::Token(_), Transport::Http)
         | (Auth::None, _) => return,
         (_, Transport::Local) => "a folder on this machine needs no credentials",
-        (_, Transport::Ssh) => "an SSH URL is reached with `sshKey` and `knownHosts`",
+        (_, Transport::Ssh) => {
+            "an SSH URL is reached with `sshKey` or `sshAgent`, and `knownHosts`"
+        }
         (_, Transport::Http) => "an http or https URL is reached with `password` or `token`",
     };
     report.error(key, Mistake::new(message));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Grouping, PushMode, service};
-use crate::git::{Auth, KeyFormat, PlainHttp, SigningKey};
+use crate::git::{Auth, Identity, KeyFormat, PlainHttp, SigningKey};
 use crate::registry::{Access, Credentials, Scheme};
 use crate::secret::Secret;
 
@@ -56,7 +56,7 @@ fn registries_have_defaults_too() {
 }
 
 #[test]
-fn there_are_three_ways_to_sign_in_to_git() {
+fn there_are_a_few_ways_to_sign_in_to_git() {
     let auth = |url: &str, keys: &str| {
         let text = repository(url, &format!("    credentials: {keys}\n"));
         good_service(&text).repositories.remove(0).remote.auth
@@ -65,7 +65,29 @@ fn there_are_three_ways_to_sign_in_to_git() {
     assert_eq!(
         auth("git@git.example.com:acme/fleet.git", ssh),
         Auth::Ssh {
-            key: Secret::File("k".into()),
+            identity: Identity::Key {
+                key: Secret::File("k".into()),
+                passphrase: None
+            },
+            known_hosts: "h".into()
+        }
+    );
+    let ssh = "{sshKey: {file: k}, passphrase: {env: P}, knownHosts: {file: h}}";
+    assert_eq!(
+        auth("git@git.example.com:acme/fleet.git", ssh),
+        Auth::Ssh {
+            identity: Identity::Key {
+                key: Secret::File("k".into()),
+                passphrase: Some(Secret::Env("P".to_owned()))
+            },
+            known_hosts: "h".into()
+        }
+    );
+    let ssh = "{sshAgent: /run/agent, knownHosts: {file: h}}";
+    assert_eq!(
+        auth("git@git.example.com:acme/fleet.git", ssh),
+        Auth::Ssh {
+            identity: Identity::Agent("/run/agent".into()),
             known_hosts: "h".into()
         }
     );
@@ -202,6 +224,11 @@ fn credentials_fit_together_and_fit_the_url() {
             "not a user name",
         ),
         ("ssh://git@h/r", "{sshKey: {file: k}}", "not one way"),
+        (
+            "ssh://git@h/r",
+            "{sshAgent: s, passphrase: {env: P}, knownHosts: {file: h}}",
+            "not one way",
+        ),
         ("https://h/r", "{}", "not one way"),
         ("https://h/r", ssh, "`password` or `token`"),
         ("ssh://git@h/r", "{token: {env: T}}", "`sshKey`"),

@@ -1,7 +1,8 @@
 //! A repository behind SSH, reached through the OpenSSH client.
 //!
-//! Invariant: only the given key is offered, only host keys of the given file are trusted, nothing
-//! of the user's SSH settings counts, and nothing is asked (ssh_config(5)).
+//! Invariant: only the given key, or the keys of the given agent, are offered; only host keys of the
+//! given file are trusted, nothing of the user's SSH settings counts, and nothing is asked
+//! (ssh_config(5)). A key's passphrase is never given to a program: the key is unlocked here.
 //!
 //! It refuses paths that `ssh` would expand (`%`, `$`) or split.
 
@@ -12,21 +13,20 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use ssh_key::{LineEnding, PrivateKey};
 
 use super::process::Program;
 use crate::git::remote::SshUrl;
-use crate::git::{Auth, Error};
+use crate::git::{Auth, Error, Identity};
 use crate::secret::Secret;
 
 /// Options that hold for every connection, with `ssh`'s own names.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 12] = [
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
     "GlobalKnownHostsFile=/dev/null",
     "UpdateHostKeys=no",
-    "IdentitiesOnly=yes",
-    "IdentityAgent=none",
     "PreferredAuthentications=publickey",
     "ClearAllForwardings=yes",
     "ControlPath=none",
@@ -46,9 +46,19 @@ pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
             Some("the path of the known hosts file has a character that ssh would expand")
         }
         Auth::Ssh {
-            key: Secret::File(key),
+            identity:
+                Identity::Key {
+                    key: Secret::File(path),
+                    ..
+                },
             ..
-        } if !is_literal(key) => Some("the path of the key has a character that ssh would expand"),
+        } if !is_literal(path) => Some("the path of the key has a character that ssh would expand"),
+        Auth::Ssh {
+            identity: Identity::Agent(path),
+            ..
+        } if !is_literal(path) => {
+            Some("the path of the agent's socket has a character that ssh would expand")
+        }
         Auth::Ssh { .. } => None,
         Auth::None | Auth::Basic { .. } | Auth::Token(_) => {
             Some("SSH needs a key and a known hosts file")
@@ -67,19 +77,23 @@ fn is_literal(path: &Path) -> bool {
 
 /// `ssh … HOST "git-upload-pack 'PATH'"`.
 pub(super) fn program(url: &SshUrl, auth: &Auth, remote: &str) -> Result<Program, Error> {
-    let Auth::Ssh { key, known_hosts } = auth else {
+    let Auth::Ssh {
+        identity,
+        known_hosts,
+    } = auth
+    else {
         let why = "SSH needs a key and a known hosts file";
         return Err(Error::Credentials {
             remote: remote.to_owned(),
             why,
         });
     };
-    let key = Key::new(key, remote)?;
+    let offer = Offer::new(identity, remote)?;
     let (url, known_hosts) = (url.clone(), known_hosts.clone());
     Ok(Program {
         name: "ssh",
         arguments: Box::new(move |service| {
-            let mut all = arguments(&url, key.path(), &known_hosts);
+            let mut all = arguments(&url, &offer, &known_hosts);
             all.push(format!("git-{service} {}", quote(&url.path)).into());
             all
         }),
@@ -87,7 +101,7 @@ pub(super) fn program(url: &SshUrl, auth: &Auth, remote: &str) -> Result<Program
     })
 }
 
-fn arguments(url: &SshUrl, key: &Path, known_hosts: &Path) -> Vec<OsString> {
+fn arguments(url: &SshUrl, offer: &Offer, known_hosts: &Path) -> Vec<OsString> {
     let mut all: Vec<OsString> = ["-F", "/dev/null", "-T", "-x", "-a"]
         .map(OsString::from)
         .into();
@@ -96,7 +110,8 @@ fn arguments(url: &SshUrl, key: &Path, known_hosts: &Path) -> Vec<OsString> {
     }
     // `-o` splits at spaces, so the path is quoted; `-i` takes its argument whole.
     let hosts = format!("UserKnownHostsFile=\"{}\"", known_hosts.display());
-    all.extend(["-o".into(), hosts.into(), "-i".into(), key.into()]);
+    all.extend(["-o".into(), hosts.into()]);
+    all.extend(offer.arguments());
     if let Some(port) = url.port {
         all.extend(["-p".into(), port.to_string().into()]);
     }
@@ -112,6 +127,39 @@ fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''").replace('!', r"'\!'"))
 }
 
+/// What `ssh` offers to the server, and nothing else.
+enum Offer {
+    Key(Key),
+    Agent(PathBuf),
+}
+
+impl Offer {
+    fn new(identity: &Identity, remote: &str) -> Result<Self, Error> {
+        match identity {
+            Identity::Agent(socket) => Ok(Self::Agent(socket.clone())),
+            Identity::Key { key, passphrase } => {
+                Key::new(key, passphrase.as_ref(), remote).map(Self::Key)
+            }
+        }
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        match self {
+            Self::Key(key) => {
+                let only = ["-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-i"];
+                let path = key.path().as_os_str().to_owned();
+                only.map(OsString::from).into_iter().chain([path]).collect()
+            }
+            Self::Agent(socket) => {
+                let agent = format!("IdentityAgent=\"{}\"", socket.display());
+                // Without the keys that a user's home has.
+                let none = ["-o", "IdentityFile=none", "-o"].map(OsString::from);
+                none.into_iter().chain([agent.into()]).collect()
+            }
+        }
+    }
+}
+
 /// The file that `ssh` reads the key from.
 enum Key {
     /// The secret's own, which nobody else may read, as `ssh` demands.
@@ -123,21 +171,33 @@ enum Key {
 }
 
 impl Key {
-    fn new(key: &Secret, remote: &str) -> Result<Self, Error> {
+    fn new(key: &Secret, passphrase: Option<&Secret>, remote: &str) -> Result<Self, Error> {
+        let unreadable = |source| Error::Secret {
+            remote: remote.to_owned(),
+            source,
+        };
+        let copied = |text: &SecretString| {
+            Self::copy(text.expose_secret()).map_err(|source| Error::KeyFile {
+                remote: remote.to_owned(),
+                source,
+            })
+        };
+        if let Some(passphrase) = passphrase {
+            let (key, passphrase) = (key.read(), passphrase.read());
+            let text = unlocked(&key.map_err(unreadable)?, &passphrase.map_err(unreadable)?);
+            let words = "the passphrase does not unlock the key, or it is no OpenSSH key";
+            return copied(&text.ok_or_else(|| Error::Auth {
+                remote: remote.to_owned(),
+                words: words.to_owned(),
+            })?);
+        }
         if let Secret::File(path) = key
             && let Ok(metadata) = std::fs::metadata(path)
             && metadata.permissions().mode() & 0o077 == 0
         {
             return Ok(Self::Own(path.clone()));
         }
-        let text = key.read().map_err(|source| Error::Secret {
-            remote: remote.to_owned(),
-            source,
-        })?;
-        Self::copy(text.expose_secret()).map_err(|source| Error::KeyFile {
-            remote: remote.to_owned(),
-            source,
-        })
+        copied(&key.read().map_err(unreadable)?)
     }
 
     fn copy(text: &str) -> io::Result<Self> {
@@ -168,6 +228,17 @@ impl Key {
             Self::Copy(file) => file.path(),
         }
     }
+}
+
+/// The text of a key without its lock. A key that has none is taken as it is.
+fn unlocked(key: &SecretString, passphrase: &SecretString) -> Option<SecretString> {
+    let key = PrivateKey::from_openssh(key.expose_secret()).ok()?;
+    let open = match key.is_encrypted() {
+        true => key.decrypt(passphrase.expose_secret()).ok()?,
+        false => key,
+    };
+    let text = open.to_openssh(LineEnding::LF).ok()?;
+    Some(SecretString::from(text.as_str()))
 }
 
 /// Reads what the OpenSSH client, or `git` on the other side, writes to stderr.
@@ -248,7 +319,10 @@ mod tests {
     #[test]
     fn only_paths_that_ssh_takes_as_they_are_are_used() {
         let auth = |key: &str, known_hosts: &str| Auth::Ssh {
-            key: Secret::File(key.into()),
+            identity: Identity::Key {
+                key: Secret::File(key.into()),
+                passphrase: None,
+            },
             known_hosts: known_hosts.into(),
         };
         assert_eq!(misfit(&auth("/etc/key", "/etc/known hosts")), None);
@@ -256,6 +330,12 @@ mod tests {
             assert!(misfit(&auth(bad, "/k")).is_some(), "{bad}");
             assert!(misfit(&auth("/k", bad)).is_some(), "{bad}");
         }
+        let agent = |socket: &str| Auth::Ssh {
+            identity: Identity::Agent(socket.into()),
+            known_hosts: "/k".into(),
+        };
+        assert_eq!(misfit(&agent("/run/agent")), None);
+        assert!(misfit(&agent("$SSH_AUTH_SOCK")).is_some());
         assert!(misfit(&Auth::None).is_some());
     }
 
@@ -267,9 +347,9 @@ mod tests {
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         let key = Secret::File(path.clone());
         mode(0o600);
-        assert_eq!(Key::new(&key, "r").unwrap().path(), path);
+        assert_eq!(Key::new(&key, None, "r").unwrap().path(), path);
         mode(0o640);
-        let copy = Key::new(&key, "r").unwrap();
+        let copy = Key::new(&key, None, "r").unwrap();
         assert_eq!(std::fs::read(copy.path()).unwrap(), b"KEY\n");
         let metadata = std::fs::metadata(copy.path()).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
