@@ -7,6 +7,7 @@
 //! One poller lists the tags for all of them, and nudges those whose images have news. A nudge carries
 //! nothing: it only says "look now", so a lost one costs latency, never correctness.
 
+mod nudging;
 mod open;
 mod polling;
 
@@ -26,6 +27,8 @@ use crate::reconcile::{Freshness, Pass, PassResult, Reconciler};
 use crate::server::{Readiness, Shared};
 use crate::state::State;
 
+use nudging::Nudger;
+pub use nudging::pushed;
 use open::Kept;
 pub use open::{Entry, Error, entries, keep, reconcilers};
 
@@ -88,12 +91,14 @@ impl Desk {
         let Some(reconciler) = self.open(&entry, &mut shutdown).await else {
             return;
         };
+        let nudger = Nudger::new(reconciler.repository().after_push.clone());
         let worker = Worker {
             desk: self,
             news: entry.poller().news(entry.repository().name.as_str()),
             reconciler,
             told: BTreeSet::new(),
             due: None,
+            nudger,
         };
         worker.run(shutdown).await;
     }
@@ -145,6 +150,8 @@ struct Worker {
     told: BTreeSet<String>,
     /// When the changes that are gathered are to be pushed.
     due: Option<Timestamp>,
+    /// Tells others of pushes.
+    nudger: Nudger,
 }
 
 impl Worker {
@@ -197,6 +204,7 @@ impl Worker {
                 let now = self.desk.clock.now().as_second();
                 shared.metrics.passed(name, &pass, start.elapsed(), now);
                 shared.note(name, Readiness::Ready);
+                self.nudger.passed(&self.reconciler, &pass);
                 self.tell(&pass);
                 (self.desk.on_pass)(&self.desk.name, &pass);
                 true

@@ -86,6 +86,7 @@ pub mod git;
 pub mod http;
 pub mod image;
 pub mod manifest;
+pub mod notify;
 pub mod policy;
 pub mod promotion;
 pub mod reconcile;

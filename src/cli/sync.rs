@@ -10,6 +10,7 @@ use crate::cli::service;
 use crate::cli::view::{self, PlanView};
 use crate::clock::Clock;
 use crate::driver::{self, Entry};
+use crate::notify;
 use crate::reconcile::{Freshness, Pass, PassResult};
 use crate::server::metrics::result_word;
 use crate::state::State;
@@ -72,7 +73,12 @@ async fn pass(entry: &Entry, state: &State, output: Output) -> PassView {
     let ended = reconciler.pass(Freshness::Anew).await;
     driver::keep(state, &reconciler);
     match ended {
-        Ok(pass) => PassView::of(name, &pass, output),
+        Ok(pass) => {
+            if let Some(pushed) = driver::pushed(&reconciler, &pass) {
+                notify::tell(&reconciler.repository().after_push, &pushed).await;
+            }
+            PassView::of(name, &pass, output)
+        }
         Err(error) => PassView::failed(name, driver::words(&error), output),
     }
 }

@@ -19,9 +19,11 @@ use super::report::Mistake;
 use super::tree::{Node, Value};
 use crate::registry::Api;
 
+pub mod after_push;
 pub mod commit;
 mod values;
 
+use after_push::RawNudge;
 use commit::RawCommit;
 use values::{Branch, Count, Host, MirrorPlace, RepositoryPath, Url};
 
@@ -72,6 +74,8 @@ mirror! {
         commit = "commit": RawCommit,
         /// How changes are published.
         push = "push": RawPush,
+        /// Who is told after a push.
+        after_push = "afterPush": Vec<At<RawNudge>>,
         /// Bounds for a pass.
         limits = "limits": RawLimits,
     }

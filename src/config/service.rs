@@ -20,12 +20,15 @@ use super::raw_service::{PushMode, RawEntry, RawPolicies, RawRepository, RawServ
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use crate::git::Remote;
+use crate::notify::Nudge;
 use crate::registry::Access;
 
+mod after_push;
 mod commit;
 mod registries;
 mod remote;
 
+use after_push::nudges;
 pub use commit::Commits;
 use commit::commits;
 pub use registries::Registry;
@@ -65,6 +68,8 @@ pub struct Repository {
     pub commits: Commits,
     /// How changes are published.
     pub push: PushMode,
+    /// Who is told after a push.
+    pub after_push: Vec<Nudge>,
     /// How many changes one pass makes, if that is limited.
     pub changes_per_pass: Option<NonZeroUsize>,
 }
@@ -198,6 +203,7 @@ fn repository(
         .map(|list| policies(list.value, registries, report));
     let remote = remote(&mut raw, report);
     let commits = commits(raw.commit.take(), report);
+    let after_push = nudges(&mut raw.after_push, report);
     let push = raw.push.take().and_then(|push| value(&push.value.mode));
     Some(Repository {
         name: raw.name.take()?.value,
@@ -207,6 +213,7 @@ fn repository(
         policies: policies?.into_iter().collect::<Option<_>>()?,
         commits: commits?,
         push: push.unwrap_or_default(),
+        after_push: after_push?,
         changes_per_pass: changes_per_pass(&mut raw)?,
     })
 }

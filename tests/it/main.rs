@@ -1,6 +1,7 @@
 //! One integration binary: modules against fakes, whole scenarios, and the binary against real
 //! parts.
 
+mod after_push;
 mod binary;
 mod chart;
 mod cli_check;

@@ -8,6 +8,7 @@ use super::*;
 use crate::config::credential::RawRegistryCredentials;
 use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
 use crate::config::raw_app::{RawApp, RawStage};
+use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::{
     RawCache, RawEntry, RawLimits, RawPush, RawRegistry, RawRepository, RawServer, RawService,
@@ -115,6 +116,9 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawSigning", RawSigning::KEYS),
         (&service, "RawPush", RawPush::KEYS),
         (&service, "RawLimits", RawLimits::KEYS),
+        (&service, "RawNudge", RawNudge::KEYS),
+        (&service, "RawFlux", RawFlux::KEYS),
+        (&service, "RawArgoCd", RawArgoCd::KEYS),
         (&service, "RawEntry", RawEntry::KEYS),
         (&service, "RawRegistry", RawRegistry::KEYS),
         (
@@ -171,6 +175,9 @@ fn the_reference_names_every_key() {
         RawSigning::KEYS,
         RawPush::KEYS,
         RawLimits::KEYS,
+        RawNudge::KEYS,
+        RawFlux::KEYS,
+        RawArgoCd::KEYS,
         RawEntry::KEYS,
         RawRegistry::KEYS,
         RawRegistryCredentials::KEYS,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{Grouping, PushMode, service};
 use crate::git::{Auth, Identity, KeyFormat, PlainHttp, SigningKey};
+use crate::notify::Kind;
 use crate::registry::{Access, Credentials, Scheme};
 use crate::secret::Secret;
 
@@ -183,6 +184,63 @@ fn messages_and_groups_are_checked() {
         let messages = told(&text(commit));
         assert_eq!(messages.len(), 1, "{commit}: {messages:?}");
         assert!(messages[0].contains(words), "{commit}: {messages:?}");
+    }
+}
+
+#[test]
+fn receivers_are_told_after_a_push() {
+    let text = |nudges: &str| repository("/r", &format!("    afterPush: [{nudges}]\n"));
+    let nudges = |list: &str| good_service(&text(list)).repositories.remove(0).after_push;
+    assert!(
+        good_service(&repository("/r", "")).repositories[0]
+            .after_push
+            .is_empty()
+    );
+    let all = "{flux: {url: 'http://f/hook/x', token: {env: T}}}, \
+               {argocd: {url: 'https://a/api/webhook', secret: {file: s}}}, {url: 'https://b/?c'}";
+    let secret = |name: &str| Some(Secret::Env(name.to_owned()));
+    let file = Some(Secret::File("s".into()));
+    let found: Vec<_> = nudges(all)
+        .into_iter()
+        .map(|nudge| (nudge.kind, nudge.url.to_string(), nudge.secret))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::Flux, "http://f/hook/x".to_owned(), secret("T")),
+            (Kind::ArgoCd, "https://a/api/webhook".to_owned(), file),
+            (Kind::Any, "https://b/?c".to_owned(), None),
+        ]
+    );
+    for (list, words) in [
+        ("{}", "one receiver"),
+        (
+            "{url: 'https://a/', flux: {url: 'https://a/', token: {env: T}}}",
+            "one receiver",
+        ),
+        (
+            "{secret: {env: T}, argocd: {url: 'https://a/'}}",
+            "one receiver",
+        ),
+        ("{flux: {url: 'https://a/'}}", "`token` is missing"),
+        ("{url: 'ftp://a/'}", "not the URL of a receiver"),
+        (
+            "{url: 'https://a:swordfish@b/'}",
+            "not the URL of a receiver",
+        ),
+        (
+            "{flux: {url: 'https://a/', token: swordfish}}",
+            "a secret can't be written",
+        ),
+        (
+            "{argocd: {url: 'https://a/', sekret: swordfish}}",
+            "unknown key `sekret`",
+        ),
+    ] {
+        let loaded = service("tagwright.yaml", &text(list));
+        assert!(loaded.value.is_none(), "{list}");
+        let shown = rendered(&loaded.diagnostics);
+        assert!(shown.contains(words), "{list}: {shown}");
     }
 }
 
