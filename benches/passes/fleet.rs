@@ -205,7 +205,8 @@ pub fn commit(bare: &Path, path: &str, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs Git, which must succeed.
+pub fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let status = Command::new("git")
         .args(arguments)
         .current_dir(folder)

@@ -18,6 +18,7 @@ mod fleet;
 mod index;
 mod measure;
 mod passes;
+mod plain;
 mod polling;
 mod selection;
 mod set;

@@ -15,6 +15,7 @@ use crate::child::{self, Report};
 use crate::fleet::{self, Fleet};
 use crate::index::{runs, shown};
 use crate::measure::{Memory, Row, Samples, Took, timed};
+use crate::plain;
 
 const MANIFESTS: usize = 20_000;
 const IMAGES: usize = 1_000;
@@ -165,6 +166,14 @@ fn mirror(scene: &Scene) -> anyhow::Result<Mirror> {
 /// Many images get a new tag each between two passes: each with one manifest, or with one in each of
 /// 20 clusters.
 pub fn many_apps_at_once() -> anyhow::Result<Vec<Row>> {
+    let mut rows = releases()?;
+    let folder = tempfile::tempdir()?;
+    let fleet = Fleet::new("registry.example.com", MANIFESTS, IMAGES);
+    rows.insert(1, plain::commits_and_push(&fleet, folder.path(), 500)?);
+    Ok(rows)
+}
+
+fn releases() -> anyhow::Result<Vec<Row>> {
     [
         ("clusters/c00/**", 500, 1, Some(3_000)),
         ("clusters/**", 50, MANIFESTS / IMAGES, None),
