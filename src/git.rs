@@ -8,11 +8,13 @@
 //! It refuses to guess: an old id that the remote reports and that is not the expected one is
 //! [`PushOutcome::Moved`], whatever the reason.
 //!
-//! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`commit`] (write),
-//! [`mod@sign`] (sign), [`push`] (publish), [`mod@origin`] (a person's clone); `transport` carries bytes for fetch and push.
+//! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`history`] (read back),
+//! [`commit`] (write), [`mod@sign`] (sign), [`push`] (publish), [`mod@origin`] (a person's clone);
+//! `transport` carries bytes for fetch and push.
 
 pub mod commit;
 pub mod error;
+pub mod history;
 pub mod id;
 pub mod mirror;
 pub mod origin;
@@ -25,6 +27,7 @@ mod words;
 
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
+pub use history::{Past, Touched};
 pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
 pub use origin::{Origin, origin};

@@ -8,7 +8,7 @@
 //! policy), `pattern` and `filter` (`match` and `ignore`), `key` (the place of a tag in an order), then
 //! the orders, a file each: `semver` (with `version`, `range`), `calver`, `numerical`; what several of
 //! them share is in `variant` and `level`. `newest` and `digest` need more than the tags, and so do the
-//! `conditions`; what may be known is in `evidence`. `verdict` and `reason` are what comes out.
+//! `conditions`; what may be known is in `evidence`, and what people rule out in `withheld`. `verdict` and `reason` are what comes out.
 //!
 //! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
 
@@ -38,6 +38,7 @@ mod setting;
 mod variant;
 mod verdict;
 mod version;
+mod withheld;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub use verdict::{
     CurrentListed, Disorder, NoChoice, Outcome, Selection, TagVerdict, Unorderable, Verdict,
 };
 pub use version::VersionError;
+pub use withheld::{Reach, Withheld};
 
 /// Which tags are acceptable and how they are ordered.
 #[derive(Debug, Clone, Default)]

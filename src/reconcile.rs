@@ -26,6 +26,8 @@ pub mod running;
 pub mod settled;
 pub mod snapshot;
 pub mod source;
+pub mod standings;
+pub mod trailer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -38,6 +40,7 @@ use crate::clock::Clock;
 use crate::config::{App, Commits, PushMode, Repository};
 use crate::git::{self, CommitId, Keyring, Mirror, Signer};
 use crate::image::Tag;
+use crate::reconcile::claims::StageKey;
 use crate::reconcile::execute::{Landing, Maker};
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
@@ -47,6 +50,7 @@ use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
+use crate::reconcile::standings::{Branch, History, Kept};
 use crate::registry::AccountId;
 use crate::registry::poller::Patience;
 
@@ -100,6 +104,7 @@ pub struct Reconciler {
     memory: Arc<Mutex<Memory>>,
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     settled: Option<Settled>,
+    kept: Arc<Mutex<Kept>>,
     intervals: Intervals,
     parking: Parking,
     queue: Queue,
@@ -204,6 +209,7 @@ impl Reconciler {
             memory: Arc::new(Mutex::new(Memory::of(start.cache))),
             snapshot: None,
             settled: None,
+            kept: Arc::default(),
             parking: Parking::default(),
             queue: Queue::default(),
         }
@@ -276,7 +282,7 @@ impl Reconciler {
         let head = self.fetch().await?;
         let snapshot = self.snapshot_of(head).await?;
         let facts = self.list(&snapshot, freshness).await;
-        let (facts, plan) = self.plan(&snapshot, facts).await;
+        let (facts, plan) = self.plan(&snapshot, facts, Some(head)).await?;
         let plan = self.queued(plan, &snapshot);
         let preparation = self.prepare(&plan, &snapshot, head).await?;
         Ok(Observation {
@@ -302,7 +308,7 @@ impl Reconciler {
                 .map_err(|source| self.source_error(source))?;
         let snapshot = Arc::new(snapshot);
         let facts = self.list(&snapshot, Freshness::Anew).await;
-        let (facts, plan) = self.plan(&snapshot, facts).await;
+        let (facts, plan) = self.plan(&snapshot, facts, None).await?;
         let plan = self.queued(plan, &snapshot);
         let preparation = prepare_from(
             Source::Folder(folder),
@@ -379,19 +385,33 @@ impl Reconciler {
     }
 
     /// Plans, reads what the plan still needs, and plans again until it needs no more.
-    async fn plan(&mut self, snapshot: &Arc<Snapshot>, mut facts: Facts) -> (Facts, Arc<Plan>) {
+    async fn plan(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        mut facts: Facts,
+        head: Option<CommitId>,
+    ) -> Result<(Facts, Arc<Plan>), Error> {
         let settled = self.settled.take();
         if let Some(plan) = settled
             .as_ref()
             .and_then(|last| last.plan_for(snapshot, &facts))
         {
             self.settled = settled;
-            return (facts, plan);
+            return Ok((facts, plan));
+        }
+        if let Some(head) = head {
+            facts.history = History::Known(BTreeMap::new());
+            let known = lock(&self.kept).stages(snapshot);
+            self.remember(head, snapshot, known, &mut facts).await?;
         }
         let mut plan = self.plan_once(snapshot, &facts);
         for _ in 0..MAX_READINGS {
             if plan.open.is_empty() {
                 break;
+            }
+            if let Some(head) = head {
+                let pasts = plan.open.pasts.clone();
+                self.remember(head, snapshot, pasts, &mut facts).await?;
             }
             self.observer.resolve(&plan.open.needs, &mut facts).await;
             self.observer.check(&plan.open.checks, &mut facts).await;
@@ -401,7 +421,43 @@ impl Reconciler {
         plan.give_up(MAX_READINGS);
         let plan = Arc::new(plan);
         self.settled = Settled::of(snapshot, &facts, &plan);
-        (facts, plan)
+        Ok((facts, plan))
+    }
+
+    /// Reads what the pasts of `stages` come to, and adds it to `facts`.
+    async fn remember(
+        &self,
+        head: CommitId,
+        snapshot: &Arc<Snapshot>,
+        stages: Vec<StageKey>,
+        facts: &mut Facts,
+    ) -> Result<(), Error> {
+        if stages.is_empty() {
+            return Ok(());
+        }
+        let (kept, memory) = (Arc::clone(&self.kept), Arc::clone(&self.memory));
+        let (snapshot, now) = (Arc::clone(snapshot), facts.now);
+        let policies = self.repository.policies.clone();
+        let author = self.repository.commits.author.clone();
+        let pasts = self
+            .with_mirror(move |mirror| {
+                let branch = Branch {
+                    mirror,
+                    head,
+                    snapshot: &snapshot,
+                    policies: &policies,
+                    author: &author,
+                    memory: &mut lock(&memory),
+                    now,
+                };
+                lock(&kept).read(branch, &stages)
+            })
+            .await
+            .map_err(|source| self.source_error(source))?;
+        if let History::Known(known) = &mut facts.history {
+            known.extend(pasts);
+        }
+        Ok(())
     }
 
     fn plan_once(&self, snapshot: &Snapshot, facts: &Facts) -> Plan {

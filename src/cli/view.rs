@@ -10,7 +10,7 @@ use crate::cli::diff;
 use crate::cli::output::{Exit, Output, has_errors};
 use crate::diag::{Diagnostic, Position};
 use crate::git::CommitId;
-use crate::policy::CurrentListed;
+use crate::policy::{CurrentListed, Reason};
 use crate::reconcile::Observation;
 use crate::reconcile::plan::{StagePlan, Step};
 use crate::reconcile::prepare::{Prepared, PreparedChange};
@@ -202,6 +202,9 @@ fn reason(plan: &StagePlan) -> String {
         Step::Undecided => "the registry has not been asked yet".to_owned(),
         Step::Blocked(blocked) => blocked.to_string(),
     };
+    if let Some(words) = withheld(plan) {
+        let _ = write!(reason, "; {words}");
+    }
     let gone = plan
         .selection
         .as_ref()
@@ -214,6 +217,16 @@ fn reason(plan: &StagePlan) -> String {
         );
     }
     reason
+}
+
+/// What is said of tags that a person went back from, where that is why they are not chosen.
+fn withheld(plan: &StagePlan) -> Option<&str> {
+    plan.standing.as_ref()?.rejected.as_ref()?;
+    let mut verdicts = plan.selection.as_ref()?.verdicts.iter();
+    verdicts.find_map(|verdict| match &verdict.reason {
+        Reason::Withheld(words) => Some(&**words),
+        _ => None,
+    })
 }
 
 /// Says on stderr which config repo the plan is of, and on which commit.

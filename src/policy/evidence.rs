@@ -12,6 +12,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::platform::Platforms;
+use super::withheld::Withheld;
 use crate::image::{Digest, Tag};
 
 /// All that a selection rests on.
@@ -25,6 +26,8 @@ pub struct Evidence<'a> {
     pub current: Current<'a>,
     /// The platforms of the digest that runs now; looked at where a policy follows a tag.
     pub running: Datum<&'a Platforms>,
+    /// What people keep from being chosen.
+    pub withheld: &'a [Withheld],
     /// The time.
     pub now: Timestamp,
 }
@@ -37,6 +40,7 @@ impl<'a> Evidence<'a> {
             recorded: Recorded::default(),
             current,
             running: Datum::Unasked,
+            withheld: &[],
             now,
         }
     }
@@ -52,6 +56,13 @@ impl<'a> Evidence<'a> {
     #[must_use]
     pub fn with_times(mut self, times: &'a BTreeMap<Tag, Times>) -> Self {
         self.recorded.times = Some(times);
+        self
+    }
+
+    /// The same, where people keep tags from being chosen.
+    #[must_use]
+    pub fn with_withheld(mut self, withheld: &'a [Withheld]) -> Self {
+        self.withheld = withheld;
         self
     }
 }

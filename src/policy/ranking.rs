@@ -69,10 +69,20 @@ impl<'t, 'c> Ranking<'t, 'c> {
             same: None,
             recheck: None,
         };
+        ranking.withhold(judge);
         ranking.sort();
         // A listing that changes between two pages can name a tag twice.
         ranking.judged.dedup_by(|a, b| a.tag == b.tag);
         ranking
+    }
+
+    fn withhold(&mut self, judge: &mut Judge<'_>) {
+        let mut judged = std::mem::take(&mut self.judged);
+        for withheld in self.evidence.withheld {
+            let higher = |judged: &Judged<'_>| self.against_current(judged).is_gt();
+            withheld.mark(self.policy, judge, &mut judged, higher);
+        }
+        self.judged = judged;
     }
 
     /// The rejected tags, with their reasons.
@@ -131,7 +141,8 @@ impl<'t, 'c> Ranking<'t, 'c> {
                     break;
                 }
                 Candidate::Rejected(reason, until) => {
-                    if follows && until.is_some() {
+                    let waits = until.is_some() || matches!(reason, Reason::Withheld(_));
+                    if follows && waits {
                         decided = Some(Outcome::Nothing(NoChoice::Waiting {
                             tag: tag.clone(),
                             reason: reason.clone(),
@@ -191,6 +202,11 @@ impl<'t, 'c> Ranking<'t, 'c> {
             }
             Some(Some(ManifestFact::Found(found))) => found,
         };
+        let withheld = self.evidence.withheld.iter();
+        let mut covering = withheld.filter(|held| held.covers(self.policy, tag, &found.digest));
+        if let Some(withheld) = covering.next() {
+            return Candidate::Rejected(Reason::Withheld(withheld.words.clone()), None);
+        }
         match conditions.met(found, &recorded.times_of(tag), self.evidence.now) {
             Met::Yes => Candidate::Decides(Outcome::Selected(tag.clone())),
             Met::No(reason, until) => Candidate::Rejected(reason, until),

@@ -164,6 +164,8 @@ pub enum Reason {
         /// When it is old enough.
         until: Timestamp,
     },
+    /// A person keeps it from being chosen; in words for a person.
+    Withheld(Arc<str>),
     /// It has not had its digest for long enough.
     Unsettled {
         /// Since when it has its digest.
@@ -271,6 +273,7 @@ impl fmt::Display for Reason {
                 "is too young: its age counts from {} ({}), and `minimumAge` is over at {until}",
                 since.at, since.source
             ),
+            Self::Withheld(words) => f.write_str(words),
             Self::Unsettled { since, until } => write!(
                 f,
                 "has had its digest since {since} only, and `settle` is over at {until}"

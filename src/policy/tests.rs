@@ -12,6 +12,7 @@ mod conditions;
 mod laws;
 mod orders;
 mod reasons;
+mod withheld;
 
 /// The time at which tests select.
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

@@ -15,6 +15,7 @@ use crate::image::{Digest, Version};
 use crate::reconcile::plan::Change;
 use crate::reconcile::prepare::{Edit, PreparedChange};
 use crate::reconcile::running::Running;
+use crate::reconcile::trailer::rejected;
 
 use list::list;
 
@@ -161,7 +162,8 @@ fn trailer(change: &PreparedChange) -> String {
     };
     let from = word(&change.from.to_string());
     format!(
-        "Tagwright-Change: v1 app={app} stage={stage} image={image} from={from} to={to} policy={policy}"
+        "Tagwright-Change: v1 app={app} stage={stage} image={image} from={from} to={to} policy={policy}{}",
+        rejected(change.rejected.as_deref())
     )
 }
 

@@ -19,11 +19,14 @@ use crate::config::App;
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
 use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
+use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::Running;
+use crate::reconcile::standings::{History, Past};
 use crate::registry::AccountId;
 
 mod case;
+mod people;
 mod records;
 
 use case::Case;
@@ -106,6 +109,18 @@ pub struct Facts {
     pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
     /// The platforms of manifests that run.
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
+    /// What the pasts of stages come to.
+    pub history: History,
+}
+
+impl Facts {
+    /// What the past of a stage comes to, where that is known.
+    pub fn standing(&self, key: StageKey) -> Option<&Standing> {
+        match &self.history {
+            History::NotConsulted => None,
+            History::Known(pasts) => pasts.get(&key).and_then(Past::known),
+        }
+    }
 }
 
 /// Something to read of a tag.
@@ -128,18 +143,24 @@ pub struct Open {
     pub checks: Vec<Need>,
     /// The platforms of manifests that run.
     pub digests: Vec<(Feed, Digest)>,
+    /// The pasts of stages that could change.
+    pub pasts: Vec<StageKey>,
 }
 
 impl Open {
     /// Whether nothing has to be read.
     pub fn is_empty(&self) -> bool {
-        self.needs.is_empty() && self.checks.is_empty() && self.digests.is_empty()
+        self.needs.is_empty()
+            && self.checks.is_empty()
+            && self.digests.is_empty()
+            && self.pasts.is_empty()
     }
 
     fn append(&mut self, mut other: Self) {
         self.needs.append(&mut other.needs);
         self.checks.append(&mut other.checks);
         self.digests.append(&mut other.digests);
+        self.pasts.append(&mut other.pasts);
     }
 }
 
@@ -189,6 +210,8 @@ pub struct StagePlan {
     pub running: Running,
     /// The verdicts, where tags were compared.
     pub selection: Option<Selection>,
+    /// What its past comes to, where that matters.
+    pub standing: Option<Standing>,
     /// What to do.
     pub step: Step,
 }
@@ -231,6 +254,8 @@ pub struct Change {
     pub sites: Vec<SiteRef>,
     /// Why this tag, in a sentence without a final stop.
     pub reason: String,
+    /// What a person went back from, if that stays in force.
+    pub rejected: Option<Box<Bound>>,
 }
 
 /// Why nothing is written.
@@ -265,6 +290,10 @@ pub enum Blocked {
     Shared(String),
     /// A pass makes only so many changes, and others go first.
     Queued(String),
+    /// A person does not want it.
+    Withheld(String),
+    /// Not enough of the branch's history is known.
+    History,
 }
 
 impl Blocked {
@@ -303,7 +332,13 @@ impl fmt::Display for Blocked {
                  {now}; tags are taken to be immutable, so nothing is written"
             ),
             Self::Unordered(why) => write!(f, "unordered: {why}"),
-            Self::NothingAcceptable(why) | Self::Shared(why) | Self::Queued(why) => f.write_str(why),
+            Self::NothingAcceptable(why) | Self::Shared(why) | Self::Queued(why) | Self::Withheld(why) => {
+                f.write_str(why)
+            }
+            Self::History => f.write_str(
+                "not enough of the branch's history has been fetched to tell whether a person went \
+                 back from something",
+            ),
         }
     }
 }
@@ -327,6 +362,7 @@ pub fn plan(
             .map(|site| (*site, &files[site.file].index.sites[site.site]))
             .partition(|(site, _)| claims.overridden.contains(site));
         let case = Case {
+            key: *key,
             app,
             feed: &feed,
             policy: &stage.policy,
@@ -345,6 +381,7 @@ pub fn plan(
             sites: sites.clone(),
             running,
             selection,
+            standing: facts.standing(*key).cloned(),
             step,
         });
     }

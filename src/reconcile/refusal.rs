@@ -232,6 +232,7 @@ mod tests {
                 write: Write::Tag,
                 sites: Vec::new(),
                 reason: String::new(),
+                rejected: None,
             },
             image: "acme/shop".parse().unwrap(),
             policy: String::new(),

@@ -63,6 +63,36 @@ impl Memory {
             ..Self::default()
         }
     }
+
+    /// The index of a file without targets, at any commit; `None` for what is no manifest.
+    ///
+    /// # Errors
+    /// When the source can't be read.
+    pub fn index_of(
+        &mut self,
+        contents: &Contents,
+        path: &str,
+        blob: BlobId,
+    ) -> Result<Option<Arc<FileIndex>>, Error> {
+        let Some(format) = manifest::format_of(path).filter(|_| !never_scanned(path)) else {
+            return Ok(None);
+        };
+        let key = IndexKey {
+            blob,
+            format,
+            targets: Vec::new(),
+        };
+        if let Some(index) = self.indexes.get(&key) {
+            return Ok(Some(Arc::clone(index)));
+        }
+        let manifest = Manifest {
+            path: path.to_owned(),
+            key,
+        };
+        let indexed = index_chunk(contents, &[&manifest])?;
+        self.indexes.extend(indexed);
+        Ok(self.indexes.get(&manifest.key).cloned())
+    }
 }
 
 /// A config repo at one commit.

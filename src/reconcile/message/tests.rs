@@ -13,6 +13,7 @@ fn change(from: Running) -> Change {
         write: Write::Tag,
         sites: Vec::new(),
         reason: "6.2.0 is the highest".to_owned(),
+        rejected: None,
     }
 }
 

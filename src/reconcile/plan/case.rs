@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use super::people::Known;
 use super::records::{Record, Records};
 use super::{Blocked, Change, Facts, Feed, Listing, Need, Open, Step};
 use crate::config::App;
@@ -17,11 +18,12 @@ use crate::policy::{
     self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
     Platforms, Recorded, Selection, Want, Write,
 };
-use crate::reconcile::claims::{IndexedFile, SiteRef};
+use crate::reconcile::claims::{IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
 
 /// One stage and all that bears on it.
 pub(super) struct Case<'a> {
+    pub(super) key: StageKey,
     pub(super) app: &'a App,
     pub(super) feed: &'a Feed,
     pub(super) policy: &'a policy::Policy,
@@ -63,7 +65,9 @@ impl Case<'_> {
             }
             None => return (running, None, Step::Undecided, Open::default()),
         };
+        let withheld = self.withheld();
         let evidence = Evidence {
+            withheld: &withheld,
             tags,
             recorded,
             current: running.as_current(),
@@ -74,7 +78,7 @@ impl Case<'_> {
         let stale = listing.and_then(Listing::stale);
         let (step, open) = match stale.filter(|_| self.is_a_choice(&running, &selection)) {
             Some(stale) => (Step::Blocked(stale), Open::default()),
-            None => self.step(&running, &selection),
+            None => self.with_past(&running, &selection, recorded),
         };
         (running, Some(selection), step, open)
     }
@@ -139,7 +143,44 @@ impl Case<'_> {
         }
     }
 
-    fn step(&self, running: &Running, selection: &Selection) -> (Step, Open) {
+    /// The step, once what people did before is known where it matters.
+    fn with_past(
+        &self,
+        running: &Running,
+        selection: &Selection,
+        recorded: Recorded<'_>,
+    ) -> (Step, Open) {
+        let known = match self.could_change(running, selection) {
+            true => self.past(),
+            false => Known::Yes,
+        };
+        match known {
+            Known::Yes => self.step(running, selection, recorded),
+            Known::More => (Step::Blocked(Blocked::History), Open::default()),
+            Known::Unasked => {
+                let mut open = Open::default();
+                open.pasts.push(self.key);
+                (Step::Undecided, open)
+            }
+        }
+    }
+
+    /// Whether anything might be written, so that what people did before matters.
+    fn could_change(&self, running: &Running, selection: &Selection) -> bool {
+        match &selection.outcome {
+            Outcome::Selected(_) | Outcome::Needs(_) => true,
+            Outcome::UpToDate(tag) => !self.behind(tag, running.digest()).is_empty(),
+            Outcome::Nothing(NoChoice::Unreadable { .. } | NoChoice::Waiting { .. }) => true,
+            Outcome::Nothing(_) | Outcome::Unordered(_) => false,
+        }
+    }
+
+    fn step(
+        &self,
+        running: &Running,
+        selection: &Selection,
+        recorded: Recorded<'_>,
+    ) -> (Step, Open) {
         let blocked = |blocked| (Step::Blocked(blocked), Open::default());
         match &selection.outcome {
             Outcome::Selected(tag) => self.bring_to(tag, running, selection),
@@ -149,6 +190,9 @@ impl Case<'_> {
                 )))
             }
             Outcome::UpToDate(tag) => {
+                if let Some(why) = self.parted(tag, running, recorded) {
+                    return blocked(Blocked::Withheld(why));
+                }
                 if !self.behind(tag, running.digest()).is_empty() {
                     return self.bring_to(tag, running, selection);
                 }
@@ -253,6 +297,7 @@ impl Case<'_> {
             digest: digest.clone(),
             write: self.write,
             sites,
+            rejected: self.still_rejected(tag, matches!(selection.outcome, Outcome::UpToDate(_))),
             reason: self.reason(tag, running, selection),
         };
         (Step::Change(change), Open::default())

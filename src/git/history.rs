@@ -1,0 +1,106 @@
+//! The first-parent line of a branch: what the branch itself was at, commit by commit.
+//!
+//! Invariant: a merge is one step, however many commits came with it, and its changes are those against
+//! what the branch was at before. That the line goes on beyond what was fetched is told apart from its
+//! end, so that nobody takes a shallow mirror for a young repository.
+//!
+//! It refuses to interpret: who did what to which image is not known here.
+
+use std::collections::BTreeSet;
+
+use super::{BlobId, CommitId, Error, FileEntry, FileKind, Reader};
+
+/// What comes before a commit on the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// This commit.
+    Parent(CommitId),
+    /// Nothing: it is the first one.
+    Root,
+    /// Something that was not fetched.
+    More,
+}
+
+/// A path at which a commit differs from the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// Its path.
+    pub path: String,
+    /// The contents of the file that was there, if it was one; links are none.
+    pub before: Option<BlobId>,
+    /// The same of the file that is there now.
+    pub after: Option<BlobId>,
+}
+
+impl Reader {
+    /// What comes before `commit` on its first-parent line.
+    ///
+    /// # Errors
+    /// When there is no such commit, or the mirror is damaged.
+    pub fn past(&self, commit: CommitId) -> Result<Past, Error> {
+        let found = self.commit(commit)?;
+        if self.is_cut_off(commit) {
+            return Ok(Past::More);
+        }
+        let Some(parent) = found.parent_ids().next().map(CommitId::from_git) else {
+            return Ok(Past::Root);
+        };
+        match self.commit(parent) {
+            Ok(_) => Ok(Past::Parent(parent)),
+            Err(Error::NoSuchCommit { .. }) => Ok(Past::More),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The files that differ between `before` and `after`, in bytewise order of their paths.
+    ///
+    /// # Errors
+    /// As [`Reader::changes`].
+    pub fn touched(&self, before: CommitId, after: CommitId) -> Result<Vec<Touched>, Error> {
+        let (new, old) = (self.changes(before, after)?, self.changes(after, before)?);
+        let paths = new.changed.iter().map(|file| &file.path);
+        let paths: BTreeSet<&String> = paths.chain(&new.removed).collect();
+        let blob = |files: &[FileEntry], path: &str| {
+            let at = files.binary_search_by(|file| file.path.as_str().cmp(path));
+            let file = at.ok().map(|at| &files[at]);
+            file.filter(|file| matches!(file.kind, FileKind::Regular | FileKind::Executable))
+                .map(|file| file.blob)
+        };
+        let touched = paths.into_iter().map(|path| Touched {
+            path: path.clone(),
+            before: blob(&old.changed, path),
+            after: blob(&new.changed, path),
+        });
+        Ok(touched.collect())
+    }
+
+    /// The contents of the file at `path` in `commit`; `None` where there is no file.
+    ///
+    /// # Errors
+    /// When there is no such commit, or the mirror is damaged.
+    pub fn blob_at(&self, commit: CommitId, path: &str) -> Result<Option<BlobId>, Error> {
+        let doing = "reading a folder";
+        let tree = self.commit(commit)?.tree();
+        let tree = tree.map_err(|error| self.damage(doing, error))?;
+        match tree.get_path(std::path::Path::new(path)) {
+            Ok(entry) => {
+                let is_file = entry.kind() == Some(git2::ObjectType::Blob);
+                Ok(is_file.then(|| BlobId::from_git(entry.id())))
+            }
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(self.damage(doing, error)),
+        }
+    }
+
+    /// Whether the parents of `commit` were left out when it was fetched. Git keeps such commits in a
+    /// file beside its objects (gitrepository-layout, `shallow`), and its library then shows no parents.
+    fn is_cut_off(&self, commit: CommitId) -> bool {
+        if !self.repository.is_shallow() {
+            return false;
+        }
+        let file = self.repository.path().join("shallow");
+        let listed = std::fs::read_to_string(file).unwrap_or_default();
+        let id = commit.to_string();
+        listed.lines().any(|line| line.trim() == id)
+    }
+}

@@ -1,0 +1,431 @@
+//! The walk from the head back to where each stage's past begins to matter.
+//!
+//! Invariant: a commit is looked into only if it changed an app file, or a file with sites that may be a
+//! wanted stage's; any other left every wanted stage as it was. A stage's walk ends at the service's latest
+//! change to it, at what was kept, or where its app file first appears.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::references::{self, Defined, Definition, Earlier};
+use super::{Branch, Kept, Name, Past, name, policy_of, with_order};
+use crate::config::Detect;
+use crate::git::{self, CommitId, CommitInfo, Reader, Touched};
+use crate::manifest::{FileIndex, Pulls};
+use crate::policy::{Order, Policy};
+use crate::promotion::{Bound, By, Event, Held, References, Standing, Taken};
+use crate::reconcile::claims::StageKey;
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::source::{Contents, Error, Source};
+use crate::reconcile::trailer::{Trailer, trailers};
+
+/// Commits looked at in one walk, some decades of a busy branch: what is older doesn't matter any more.
+const MAX_STEPS: usize = 200_000;
+
+/// One stage on the way back.
+struct Track<'a> {
+    key: StageKey,
+    name: Name,
+    policy: &'a Policy,
+    /// The app as the commit defines it, or the next one that has it valid.
+    defined: Definition,
+    /// The references at the commit that the walk is at.
+    at: References,
+    /// What changed since, the newest first.
+    events: Vec<Event>,
+    /// Where tags have no places: the first event, and what is still looked for before it.
+    sought: Option<Sought>,
+    /// What was kept of it as of an earlier head.
+    kept: Option<(CommitId, &'a Standing)>,
+}
+
+/// References of which it must be known whether the stage ran them before.
+struct Sought {
+    first: Event,
+    open: Vec<Held>,
+    /// What it ran before, the newest first.
+    ran: Vec<Held>,
+}
+
+/// Reads the past of `stages`.
+pub(super) fn walk<'a>(
+    branch: Branch<'a>,
+    stages: &[StageKey],
+    kept: &'a Kept,
+) -> Result<BTreeMap<StageKey, Past>, Error> {
+    let snapshot = branch.snapshot;
+    let tracks = stages.iter().map(|key| {
+        let (policy, name) = (policy_of(snapshot, *key), name(snapshot, *key));
+        Track {
+            key: *key,
+            kept: kept.of(&name, policy),
+            name,
+            policy,
+            defined: Definition {
+                apps: Arc::clone(&snapshot.apps),
+                at: key.app,
+            },
+            at: references::of(policy, &snapshot.files, &snapshot.claims, *key),
+            events: Vec::new(),
+            sought: None,
+        }
+    });
+    let tracks = tracks.collect();
+    let mut walk = Walk {
+        tracks,
+        found: BTreeMap::new(),
+        branch,
+    };
+    walk.run()?;
+    Ok(walk.found)
+}
+
+struct Walk<'a> {
+    tracks: Vec<Track<'a>>,
+    found: BTreeMap<StageKey, Past>,
+    branch: Branch<'a>,
+}
+
+/// What comes before a commit, as far as wanted stages go.
+enum Before {
+    /// All are as they were at this commit.
+    Same(CommitId),
+    /// Some may differ at this commit.
+    Other(CommitId, Box<Snapshot>),
+}
+
+impl<'a> Walk<'a> {
+    fn run(&mut self) -> Result<(), Error> {
+        let mut at = self.branch.head;
+        self.go_on_from_kept(at);
+        if self.tracks.is_empty() {
+            return Ok(());
+        }
+        let reader = self.branch.mirror.reader()?;
+        let contents = Contents::Mirror(self.branch.mirror.reader()?);
+        for _ in 0..MAX_STEPS {
+            let before = match reader.past(at)? {
+                git::Past::Parent(parent) => self.before(&reader, &contents, parent, at)?,
+                git::Past::Root => break,
+                git::Past::More => {
+                    let waiting = self.tracks.drain(..);
+                    let waiting = waiting.map(|track| (track.key, Past::More));
+                    self.found.extend(waiting);
+                    return Ok(());
+                }
+            };
+            at = match before {
+                Before::Same(parent) => parent,
+                Before::Other(parent, snapshot) => {
+                    self.step(&reader, &snapshot, parent, at)?;
+                    parent
+                }
+            };
+            self.go_on_from_kept(at);
+            if self.tracks.is_empty() {
+                return Ok(());
+            }
+        }
+        let info = reader.commit_info(at)?;
+        for track in std::mem::take(&mut self.tracks) {
+            self.begin(track, by(at, &info));
+        }
+        Ok(())
+    }
+
+    /// The config repo at `parent`, unless `at` left every wanted stage as it was.
+    fn before(
+        &mut self,
+        reader: &Reader,
+        contents: &Contents,
+        parent: CommitId,
+        at: CommitId,
+    ) -> Result<Before, Error> {
+        let touched = reader.touched(parent, at)?;
+        let mut matters = false;
+        for file in &touched {
+            if self.matters(contents, file)? {
+                matters = true;
+                break;
+            }
+        }
+        if !matters {
+            return Ok(Before::Same(parent));
+        }
+        let source = Source::Commit(self.branch.mirror, parent);
+        let snapshot = Snapshot::take(source, self.branch.policies, self.branch.memory)?;
+        Ok(Before::Other(parent, Box::new(snapshot)))
+    }
+
+    /// Whether a file that a commit changed may say what a wanted stage runs.
+    fn matters(&mut self, contents: &Contents, file: &Touched) -> Result<bool, Error> {
+        let entries = self.branch.policies;
+        if entries.iter().any(|entry| entry.path.contains(&file.path)) {
+            return Ok(true);
+        }
+        let apps = || self.tracks.iter().map(|track| track.defined.app());
+        if apps().any(|app| !app.targets.is_empty()) {
+            return Ok(true);
+        }
+        let memory = &mut *self.branch.memory;
+        let mut index = |blob: Option<_>| match blob {
+            Some(blob) => memory.index_of(contents, &file.path, blob),
+            None => Ok(None),
+        };
+        let (old, new) = (index(file.before)?, index(file.after)?);
+        let wanted = |index: &Arc<FileIndex>| {
+            index.sites.iter().any(|site| {
+                site.marker.is_some()
+                    || apps()
+                        .any(|app| app.detect == Detect::ByName && site.image() == Some(&app.image))
+            })
+        };
+        let none = Pulls::default();
+        let pulls = |index: &Option<Arc<FileIndex>>| match index {
+            Some(index) => index.pulls.clone(),
+            None => none.clone(),
+        };
+        // What brings in what decides which values count.
+        let other_pulls = pulls(&old) != pulls(&new);
+        Ok(other_pulls || old.iter().chain(&new).any(wanted))
+    }
+
+    /// One commit, `at`, that may have changed wanted stages, and what they were at its `parent`.
+    fn step(
+        &mut self,
+        reader: &Reader,
+        snapshot: &Snapshot,
+        parent: CommitId,
+        at: CommitId,
+    ) -> Result<(), Error> {
+        let info = reader.commit_info(at)?;
+        let stated: Vec<Trailer<'_>> = match info.author == *self.branch.author {
+            true => trailers(&info.message).collect(),
+            false => Vec::new(),
+        };
+        for mut track in std::mem::take(&mut self.tracks) {
+            let file = &track.defined.app().file;
+            let there = reader.blob_at(parent, file)?.is_some();
+            let stage = Defined {
+                name: &track.name,
+                policy: track.policy,
+                later: &track.defined,
+            };
+            let earlier = references::earlier(&stage, snapshot, self.branch.policies, there);
+            let Earlier::Some(before, defined) = earlier else {
+                self.begin(track, by(at, &info));
+                continue;
+            };
+            track.defined = defined;
+            if before == track.at {
+                self.tracks.push(track);
+                continue;
+            }
+            let own = stated
+                .iter()
+                .find(|trailer| (trailer.app, trailer.stage) == (&track.name.0, &track.name.1))
+                .filter(|trailer| agrees(trailer, &before, &track.at));
+            let taken = match own {
+                Some(trailer) => Some(taken(reader, trailer)?),
+                None => None,
+            };
+            self.changed(track, before, by(at, &info), taken);
+        }
+        Ok(())
+    }
+
+    /// A commit changed the stage of `track`, which had the references `before` it.
+    fn changed(
+        &mut self,
+        mut track: Track<'a>,
+        before: References,
+        by: By,
+        service: Option<Taken>,
+    ) {
+        let after = std::mem::replace(&mut track.at, before);
+        let event = Event {
+            by,
+            after,
+            service,
+            lifts: Vec::new(),
+        };
+        match &mut track.sought {
+            Some(sought) => sought.saw(track.policy, &track.at),
+            None if event.service.is_none() => track.events.push(event),
+            None => {
+                let mut sought = Sought::of(track.policy, &track.events, event);
+                sought.saw(track.policy, &track.at);
+                track.sought = Some(sought);
+            }
+        }
+        match track.sought.take_if(|sought| sought.open.is_empty()) {
+            Some(Sought { first, ran, .. }) => self.finish(track, first, ran),
+            None => self.tracks.push(track),
+        }
+    }
+
+    /// Nothing before this commit matters to the stage of `track`.
+    fn begin(&mut self, mut track: Track<'a>, by: By) {
+        let (first, ran) = match track.sought.take() {
+            Some(sought) => (sought.first, sought.ran),
+            None => {
+                let first = Event {
+                    by,
+                    after: track.at.clone(),
+                    service: None,
+                    lifts: Vec::new(),
+                };
+                (first, Vec::new())
+            }
+        };
+        self.finish(track, first, ran);
+    }
+
+    /// Folds what was found; `ran` is what the stage ran before `first`, the newest first.
+    fn finish(&mut self, track: Track<'a>, first: Event, mut ran: Vec<Held>) {
+        let now = self.branch.now;
+        ran.reverse();
+        let standing = with_order(track.policy, |order| {
+            let mut standing = Standing::begin(order, first, ran, now);
+            for event in track.events.into_iter().rev() {
+                standing.step(order, event, now);
+            }
+            standing
+        });
+        let past = Past::Known(Box::new(standing));
+        self.found.insert(track.key, past);
+    }
+
+    /// Ends the walk of stages whose standing was kept as of this commit.
+    fn go_on_from_kept(&mut self, at: CommitId) {
+        let now = self.branch.now;
+        for track in std::mem::take(&mut self.tracks) {
+            let kept = track.kept.filter(|(kept, _)| *kept == at);
+            // Where tags have no places, walking anew would look further back for what ran before.
+            let same = track.events.is_empty() || !remembers(track.policy);
+            let Some((_, standing)) = kept.filter(|_| same && track.sought.is_none()) else {
+                self.tracks.push(track);
+                continue;
+            };
+            let mut standing = standing.clone();
+            with_order(track.policy, |order| {
+                for event in track.events.into_iter().rev() {
+                    standing.step(order, event, now);
+                }
+            });
+            let past = Past::Known(Box::new(standing));
+            self.found.insert(track.key, past);
+        }
+    }
+}
+
+impl Sought {
+    /// What must be known of the time before `first`, the service's latest change, to tell the `later`
+    /// moves of people: nothing where tags have places of their own.
+    fn of(policy: &Policy, later: &[Event], first: Event) -> Self {
+        let open = match remembers(policy) {
+            true => later
+                .iter()
+                .flat_map(|event| held(&event.after))
+                .cloned()
+                .collect(),
+            false => Vec::new(),
+        };
+        let ran = first
+            .service
+            .iter()
+            .filter_map(|taken| taken.from.clone())
+            .collect();
+        let mut sought = Self { first, open, ran };
+        let after = sought.first.after.clone();
+        sought.close(policy, held(&after));
+        sought
+    }
+
+    /// The stage had these references before what was seen so far.
+    fn saw(&mut self, policy: &Policy, before: &References) {
+        self.close(policy, held(before));
+        if remembers(policy) {
+            self.ran.extend(held(before).iter().cloned());
+        }
+    }
+
+    fn close(&mut self, policy: &Policy, seen: &[Held]) {
+        self.open.retain(|open| {
+            !seen.iter().any(|seen| match policy.order {
+                Order::Digest(_) => seen.digest == open.digest,
+                _ => seen.tag == open.tag,
+            })
+        });
+    }
+}
+
+/// Whether moves are told by what the stage ran before.
+fn remembers(policy: &Policy) -> bool {
+    matches!(policy.order, Order::Newest(_) | Order::Digest(_))
+}
+
+fn held(references: &References) -> &[Held] {
+    match references {
+        References::Ordered(held) => held,
+        References::Unordered => &[],
+    }
+}
+
+fn by(id: CommitId, info: &CommitInfo) -> By {
+    By {
+        name: info.author.name.clone(),
+        at: info.committed,
+        commit: id.to_string(),
+    }
+}
+
+/// Whether a stage's references changed as a trailer states it.
+fn agrees(trailer: &Trailer<'_>, before: &References, after: &References) -> bool {
+    let mut gone: Vec<&Held> = held(before).iter().collect();
+    let came = held(after).iter().filter(|held| {
+        let stayed = gone.iter().position(|gone| gone == held);
+        stayed.map(|at| gone.swap_remove(at)).is_none()
+    });
+    let stated = |held: &Held| {
+        let digest = held.digest.is_none() || held.digest == trailer.to.digest;
+        digest && held.tag == trailer.to.tag
+    };
+    let mut any = false;
+    let all = came.fold(true, |all, held| {
+        any = true;
+        all && stated(held)
+    });
+    any && all
+}
+
+/// What the service says of its change.
+fn taken(reader: &Reader, trailer: &Trailer<'_>) -> Result<Taken, Error> {
+    let rejected = match &trailer.rejected {
+        None => None,
+        Some((from, commit)) => Some(Bound {
+            from: from.clone(),
+            by: match commit {
+                Some(id) => match reader.commit_info(*id) {
+                    Ok(info) => by(*id, &info),
+                    // Told by its id alone: it may be older than what was fetched.
+                    Err(git::Error::NoSuchCommit { .. }) => nobody(id.to_string()),
+                    Err(error) => return Err(error.into()),
+                },
+                None => nobody(String::new()),
+            },
+        }),
+    };
+    Ok(Taken {
+        from: trailer.from.clone(),
+        rejected,
+    })
+}
+
+fn nobody(commit: String) -> By {
+    By {
+        name: String::new(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        commit,
+    }
+}
