@@ -1,7 +1,7 @@
 //! When an image is looked at next.
 //!
 //! Invariant: absent faults an image is due no sooner than its interval after the last look, and no
-//! later than [`bound`]. Images never become due together: a hash of their name places them.
+//! later than [`Pattern::bound`]. Images never become due together: a hash of their name places them.
 //!
 //! Pure: the time is given.
 
