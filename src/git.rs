@@ -32,6 +32,6 @@ pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
 pub use origin::{Origin, origin};
 pub use push::PushOutcome;
-pub use remote::{Auth, Identity, PlainHttp, Remote, RemoteUrl};
+pub use remote::{Auth, GitHubApp, Identity, PlainHttp, Remote, RemoteUrl};
 pub use sign::{KeyFormat, Keyring, Signer, SigningKey};
 pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

@@ -202,8 +202,8 @@ fn hide_values(entries: &[Entry], reader: &mut Reader<'_, '_>, is_shown: impl Fn
 }
 
 mirror! {
-    /// As whom the config repo is reached: an SSH key or agent with the known hosts, or a user and
-    /// password, or a token.
+    /// As whom the config repo is reached: an SSH key or agent with the known hosts, a user and password,
+    /// a token, or a GitHub App.
     RawGitCredentials requires [] {
         /// An OpenSSH private key.
         ssh_key = "sshKey": Secret,
@@ -219,6 +219,46 @@ mirror! {
         password = "password": Secret,
         /// An access token for HTTPS.
         token = "token": Secret,
+        /// A GitHub App, whose installation tokens are used.
+        github_app = "githubApp": Guarded<RawGitHubApp>,
+    }
+}
+
+mirror! {
+    /// A GitHub App, where it is installed.
+    RawGitHubApp requires ["id", "installation", "privateKey"] {
+        /// The App's client id, or its id in quotes.
+        id = "id": String,
+        /// The installation's id: the number at the end of its page's address.
+        installation = "installation": InstallationId,
+        /// The App's private key, PEM.
+        private_key = "privateKey": Secret,
+    }
+}
+
+impl Guard for RawGitHubApp {
+    const SHOWN: &'static [&'static str] = &["id"];
+}
+
+/// The id of a GitHub App's installation.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallationId(pub u64);
+
+impl Read for InstallationId {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        let number = match &node.value {
+            Value::Number(text) | Value::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            let mistake = Mistake::new("this is not the id of an installation");
+            reader.error(node.at, mistake.hint("it is a whole number"));
+        }
+        number.map(Self)
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": 0})
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Auth {
     /// A token over HTTP Basic with the user `x-access-token`, as GitHub documents it; GitLab,
     /// Gitea and Azure DevOps look at the token only.
     Token(Secret),
+    /// HTTP Basic with tokens of a GitHub App's installation, had as they are needed.
+    GitHubApp(GitHubApp),
     /// SSH, with a key or an agent.
     Ssh {
         /// Who we are.
@@ -71,6 +73,17 @@ pub enum Auth {
         /// The file with the host keys that are trusted; nothing else is.
         known_hosts: PathBuf,
     },
+}
+
+/// A GitHub App, where it is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitHubApp {
+    /// The App's id or client id.
+    pub id: String,
+    /// The installation's id.
+    pub installation: u64,
+    /// The App's private key: RSA, PEM.
+    pub key: Secret,
 }
 
 /// Who we are to an SSH server.

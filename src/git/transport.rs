@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use super::remote::Location;
 use super::{Error, Remote, words};
 
+mod github_app;
 mod https;
 mod local;
 mod process;

@@ -47,6 +47,7 @@ pub struct GitServer {
 struct Site {
     root: PathBuf,
     login: Option<&'static str>,
+    interface: Option<Arc<dyn Interface>>,
     behaviour: Arc<Mutex<Behaviour>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
@@ -58,10 +59,33 @@ struct Request {
     body: Vec<u8>,
 }
 
+/// What a forge serves beside its repositories.
+pub trait Interface: Send + Sync {
+    /// The status line and JSON for a request: its target, its bearer token and its body.
+    fn answer(&self, target: &str, bearer: &str, body: &[u8]) -> (&'static str, String);
+
+    /// Whether this value of Basic, in base64, lets in.
+    fn lets_in(&self, basic: &str) -> bool;
+}
+
 impl GitServer {
     /// Serves the repositories in `root` on loopback. `login` is what Basic must carry, in base64.
     /// With TLS, the authority's certificate is written to `root/ca.pem`.
     pub fn start(root: &Path, tls: bool, login: Option<&'static str>) -> Self {
+        Self::start_as(root, tls, login, None)
+    }
+
+    /// Serves the repositories in `root` with a forge's interface beside them, whose tokens let in.
+    pub fn start_with(root: &Path, interface: Arc<dyn Interface>) -> Self {
+        Self::start_as(root, false, None, Some(interface))
+    }
+
+    fn start_as(
+        root: &Path,
+        tls: bool,
+        login: Option<&'static str>,
+        interface: Option<Arc<dyn Interface>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let tls = tls.then(|| tls_config(&root.join("ca.pem")));
@@ -74,6 +98,7 @@ impl GitServer {
         let site = Site {
             root: root.to_owned(),
             login,
+            interface,
             behaviour: server.behaviour.clone(),
             requests: server.requests.clone(),
         };
@@ -143,6 +168,7 @@ fn answer(site: &Site, stream: &mut (impl Read + Write)) {
     let behaviour = site.behaviour.lock().unwrap().clone();
     let post = request.method == "POST";
     let response = match behaviour {
+        _ if request.target.starts_with("/api/") => interface(site, &request),
         Behaviour::Answer(status, kind, text) => page(status, kind, text),
         Behaviour::AnswerPost(status, kind, text) if post => page(status, kind, text),
         Behaviour::Report(lines) if post => report(&lines),
@@ -211,7 +237,19 @@ fn let_in(site: &Site, request: &Request) -> bool {
     let given = request
         .header("authorization")
         .and_then(|value| value.strip_prefix("Basic "));
-    site.login.is_none() || site.login == given
+    match &site.interface {
+        Some(interface) => given.is_some_and(|basic| interface.lets_in(basic)),
+        None => site.login.is_none() || site.login == given,
+    }
+}
+
+fn interface(site: &Site, request: &Request) -> Vec<u8> {
+    let bearer = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer "));
+    let interface = site.interface.as_ref().unwrap();
+    let (status, text) = interface.answer(&request.target, bearer.unwrap_or(""), &request.body);
+    page(status, "application/json", text)
 }
 
 fn page(status: &str, kind: &str, text: impl AsRef<[u8]>) -> Vec<u8> {

@@ -20,6 +20,7 @@ mod docs_examples;
 mod docs_output;
 mod fake_server;
 mod fuzz;
+mod git_app;
 mod git_history;
 mod git_https;
 mod git_local;

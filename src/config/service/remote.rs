@@ -5,7 +5,7 @@
 use crate::config::credential::RawGitCredentials;
 use crate::config::raw_service::RawRepository;
 use crate::config::report::{Mistake, Report, Spot};
-use crate::git::{Auth, Identity, PlainHttp, Remote, RemoteUrl};
+use crate::git::{Auth, GitHubApp, Identity, PlainHttp, Remote, RemoteUrl};
 
 use super::value;
 
@@ -79,6 +79,7 @@ fn auth(mut raw: RawGitCredentials, spot: Spot, report: &mut Report<'_>) -> Opti
         ("username", raw.username.is_written()),
         ("password", raw.password.is_written()),
         ("token", raw.token.is_written()),
+        ("githubApp", raw.github_app.is_written()),
     ];
     let keys: Vec<&str> = written
         .iter()
@@ -104,9 +105,17 @@ fn auth(mut raw: RawGitCredentials, spot: Spot, report: &mut Report<'_>) -> Opti
             password: raw.password.take()?.value,
         }),
         ["token"] => Some(Auth::Token(raw.token.take()?.value)),
+        ["githubApp"] => {
+            let mut app = raw.github_app.take()?.value.0;
+            Some(Auth::GitHubApp(GitHubApp {
+                id: app.id.take()?.value,
+                installation: app.installation.take()?.value.0,
+                key: app.private_key.take()?.value,
+            }))
+        }
         _ => {
             let hint = "write `sshKey` or `sshAgent` with `knownHosts`, or `username` and `password`, \
-                        or `token`";
+                        `token`, or `githubApp`";
             let mistake = Mistake::new("these credentials are not one way to sign in");
             report.error(spot, mistake.hint(hint));
             None
@@ -117,7 +126,7 @@ fn auth(mut raw: RawGitCredentials, spot: Spot, report: &mut Report<'_>) -> Opti
 fn report_misfit(auth: &Auth, transport: Transport, key: Spot, report: &mut Report<'_>) {
     let message = match (auth, transport) {
         (Auth::Ssh { .. }, Transport::Ssh)
-        | (Auth::Basic { .. } | Auth::Token(_), Transport::Http)
+        | (Auth::Basic { .. } | Auth::Token(_) | Auth::GitHubApp(_), Transport::Http)
         | (Auth::None, _) => return,
         (_, Transport::Local) => "a folder on this machine needs no credentials",
         (_, Transport::Ssh) => {

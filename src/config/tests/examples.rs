@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::config::credential::RawRegistryCredentials;
 use crate::config::credential::cloud::{RawAzure, RawEcr, RawGcp};
+use crate::config::credential::{RawGitCredentials, RawGitHubApp, RawRegistryCredentials};
 use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
@@ -126,6 +126,8 @@ fn schemas_know_the_keys_of_the_reader() {
             "RawRegistryCredentials",
             RawRegistryCredentials::KEYS,
         ),
+        (&service, "RawGitCredentials", RawGitCredentials::KEYS),
+        (&service, "RawGitHubApp", RawGitHubApp::KEYS),
         (&service, "RawEcr", RawEcr::KEYS),
         (&service, "RawGcp", RawGcp::KEYS),
         (&service, "RawAzure", RawAzure::KEYS),
@@ -181,6 +183,8 @@ fn the_reference_names_every_key() {
         RawEntry::KEYS,
         RawRegistry::KEYS,
         RawRegistryCredentials::KEYS,
+        RawGitCredentials::KEYS,
+        RawGitHubApp::KEYS,
         RawEcr::KEYS,
         RawGcp::KEYS,
         RawAzure::KEYS,

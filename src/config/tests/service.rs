@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Grouping, PushMode, service};
-use crate::git::{Auth, Identity, KeyFormat, PlainHttp, SigningKey};
+use crate::git::{Auth, GitHubApp, Identity, KeyFormat, PlainHttp, SigningKey};
 use crate::notify::Kind;
 use crate::registry::{Access, Credentials, Scheme};
 use crate::secret::Secret;
@@ -98,6 +98,17 @@ fn there_are_a_few_ways_to_sign_in_to_git() {
             username: "u".to_owned(),
             password: Secret::Env("P".to_owned())
         }
+    );
+    assert_eq!(
+        auth(
+            "https://h.example/r",
+            "{githubApp: {id: Iv1.a, installation: 42, privateKey: {file: k}}}"
+        ),
+        Auth::GitHubApp(GitHubApp {
+            id: "Iv1.a".to_owned(),
+            installation: 42,
+            key: Secret::File("k".into())
+        })
     );
     assert_eq!(
         auth("https://h.example/r", "{token: {file: t}}"),
@@ -288,6 +299,11 @@ fn credentials_fit_together_and_fit_the_url() {
             "not one way",
         ),
         ("https://h/r", "{}", "not one way"),
+        (
+            "https://h/r",
+            "{githubApp: {id: a, installation: b, privateKey: {file: k}}}",
+            "not the id of an installation",
+        ),
         ("https://h/r", ssh, "`password` or `token`"),
         ("ssh://git@h/r", "{token: {env: T}}", "`sshKey`"),
         ("/srv/r.git", "{token: {env: T}}", "needs no credentials"),

@@ -14,8 +14,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Carrier, Limits, Shared, lock};
-use crate::git::{Auth, Error, Remote, words};
+use super::github_app::Tokens;
+use super::{Carrier, Limits, Shared, lock, runtime};
+use crate::git::{Auth, Error, GitHubApp, Remote, words};
 use crate::{diag, http};
 
 /// Some servers tell Git from browsers by the start of this.
@@ -27,10 +28,13 @@ const MAX_REQUEST: usize = 256 * 1024 * 1024;
 /// As much of an error page as is read; the reason is in its first line or nowhere.
 const MAX_PAGE: usize = 4096;
 
+/// The user of tokens, as GitHub documents it; others look at the token only.
+const TOKEN_USER: &str = "x-access-token";
+
 /// Why `auth` is of no use here.
 pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
     match auth {
-        Auth::None | Auth::Token(_) => None,
+        Auth::None | Auth::Token(_) | Auth::GitHubApp(_) => None,
         Auth::Basic { username, .. } if username.contains(':') => {
             Some("a user name in HTTP Basic can't have a colon")
         }
@@ -41,7 +45,11 @@ pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
 
 /// The client of a remote, kept for its open connections while the authorities stay the same.
 #[derive(Default)]
-pub(super) struct Clients(Option<(Vec<u8>, reqwest::Client)>);
+pub(super) struct Clients {
+    /// With the authorities that it was made with.
+    client: Option<(Vec<u8>, reqwest::Client)>,
+    tokens: Tokens,
+}
 
 /// A server, with what it takes to be let in.
 pub(super) struct Server {
@@ -66,7 +74,7 @@ impl Clients {
             })?,
             None => Vec::new(),
         };
-        let client = match &self.0 {
+        let client = match &self.client {
             Some((known, client)) if *known == ca_pem => client.clone(),
             _ => {
                 let options = http::Options {
@@ -80,23 +88,44 @@ impl Clients {
                     remote: name.to_owned(),
                     source,
                 })?;
-                self.0 = Some((ca_pem, client.clone()));
+                self.client = Some((ca_pem, client.clone()));
                 client
             }
+        };
+        let login = match &remote.auth {
+            Auth::GitHubApp(app) => {
+                let token = self.token(app, url, &client, name)?;
+                Some((TOKEN_USER.to_owned(), token))
+            }
+            other => login(other, name)?,
         };
         Ok(Server {
             client,
             base: Mutex::new(url.clone()),
-            login: login(&remote.auth, name)?,
+            login,
         })
+    }
+
+    fn token(
+        &mut self,
+        app: &GitHubApp,
+        url: &Url,
+        client: &reqwest::Client,
+        name: &str,
+    ) -> Result<SecretString, Error> {
+        let handle = runtime().map_err(|source| Error::Unreachable {
+            remote: name.to_owned(),
+            words: source.to_string(),
+        })?;
+        handle.block_on(self.tokens.token(app, url, client, name))
     }
 }
 
 fn login(auth: &Auth, name: &str) -> Result<Option<(String, SecretString)>, Error> {
     let (user, secret) = match auth {
-        Auth::None | Auth::Ssh { .. } => return Ok(None),
+        Auth::None | Auth::GitHubApp(_) | Auth::Ssh { .. } => return Ok(None),
         Auth::Basic { username, password } => (username.as_str(), password),
-        Auth::Token(token) => ("x-access-token", token),
+        Auth::Token(token) => (TOKEN_USER, token),
     };
     let secret = secret.read().map_err(|source| Error::Secret {
         remote: name.to_owned(),

@@ -11,7 +11,7 @@ use crate::git::{Auth, Error};
 pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
     match auth {
         Auth::None => None,
-        Auth::Basic { .. } | Auth::Token(_) | Auth::Ssh { .. } => {
+        Auth::Basic { .. } | Auth::Token(_) | Auth::GitHubApp(_) | Auth::Ssh { .. } => {
             Some("a folder on this machine has none")
         }
     }

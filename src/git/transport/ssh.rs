@@ -60,7 +60,7 @@ pub(super) fn misfit(auth: &Auth) -> Option<&'static str> {
             Some("the path of the agent's socket has a character that ssh would expand")
         }
         Auth::Ssh { .. } => None,
-        Auth::None | Auth::Basic { .. } | Auth::Token(_) => {
+        Auth::None | Auth::Basic { .. } | Auth::Token(_) | Auth::GitHubApp(_) => {
             Some("SSH needs a key and a known hosts file")
         }
     }

@@ -1,0 +1,231 @@
+//! Tokens of a GitHub App's installation.
+//!
+//! Invariant: a token is used until shortly before it ends, and had for the one repository that it is
+//! for, with no more permissions than reading and writing its contents. The App's key never leaves this
+//! process; what is sent is a claim that is good for minutes.
+//!
+//! Sources: "Generating a JSON Web Token (JWT) for a GitHub App", "Generating an installation access
+//! token for a GitHub App", "Create an installation access token for an app", docs.github.com.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use crate::clock::Clock;
+use crate::git::{Error, GitHubApp, words};
+
+/// How long a claim is good: GitHub takes ten minutes at most, and its clock may be ahead of ours.
+const CLAIM: SignedDuration = SignedDuration::from_mins(9);
+
+/// The claim is dated back by as much as GitHub advises, for clocks that disagree.
+const DRIFT: SignedDuration = SignedDuration::from_secs(60);
+
+/// A token is had anew when it ends sooner than this, so that none ends in the middle of a fetch; they
+/// are good for an hour.
+const SPARE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long GitHub may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer; the real ones have a few hundred.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// The version of the interface that is spoken.
+const VERSION: &str = "2022-11-28";
+
+/// The token that was had last.
+#[derive(Default)]
+pub(super) struct Tokens(Option<Token>);
+
+struct Token {
+    text: SecretString,
+    ends: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: String,
+    expires_at: Timestamp,
+}
+
+impl Tokens {
+    /// A token for the repository behind `url`, a new one if need be.
+    pub(super) async fn token(
+        &mut self,
+        app: &GitHubApp,
+        url: &Url,
+        client: &reqwest::Client,
+        remote: &str,
+    ) -> Result<SecretString, Error> {
+        let now = Clock::system().now();
+        if let Some(token) = &self.0
+            && now.duration_until(token.ends) > SPARE
+        {
+            return Ok(token.text.clone());
+        }
+        let answer = ask(app, url, client, remote, now).await?;
+        let text = SecretString::from(answer.token);
+        self.0 = Some(Token {
+            text: text.clone(),
+            ends: answer.expires_at,
+        });
+        Ok(text)
+    }
+}
+
+async fn ask(
+    app: &GitHubApp,
+    url: &Url,
+    client: &reqwest::Client,
+    remote: &str,
+    now: Timestamp,
+) -> Result<Answer, Error> {
+    let key = app.key.read().map_err(|source| Error::Secret {
+        remote: remote.to_owned(),
+        source,
+    })?;
+    let claim = claim(app, &key, now).ok_or_else(|| Error::Credentials {
+        remote: remote.to_owned(),
+        why: "the GitHub App's key is not an RSA private key in PEM",
+    })?;
+    let path = format!("/app/installations/{}/access_tokens", app.installation);
+    let mut place = api(url);
+    place.set_path(&format!("{}{path}", place.path().trim_end_matches('/')));
+    let repository = url.path().rsplit('/').next().unwrap_or_default();
+    let body = serde_json::json!({
+        "repositories": [repository.trim_end_matches(".git")],
+        "permissions": {"contents": "write"},
+    });
+    let request = client
+        .post(place)
+        .bearer_auth(claim.expose_secret())
+        .header("accept", "application/vnd.github+json")
+        .header("x-github-api-version", VERSION)
+        .timeout(TIMEOUT)
+        .json(&body);
+    let unreachable = |error: reqwest::Error| Error::Unreachable {
+        remote: remote.to_owned(),
+        words: crate::diag::chain(&error.without_url()),
+    };
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        bytes.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - bytes.len())]);
+        if bytes.len() == MAX_ANSWER {
+            break;
+        }
+    }
+    let remote = remote.to_owned();
+    if !status.is_success() {
+        let words = format!("for the GitHub App: HTTP {status}: {}", message(&bytes));
+        return Err(match status.as_u16() {
+            401 => Error::Auth { remote, words },
+            403 | 422 => Error::Forbidden { remote, words },
+            404 => Error::NotFound { remote, words },
+            429 | 500.. => Error::Server { remote, words },
+            _ => Error::Protocol { remote, words },
+        });
+    }
+    serde_json::from_slice(&bytes).map_err(|_| Error::Protocol {
+        remote,
+        words: "GitHub's answer has no token".to_owned(),
+    })
+}
+
+/// Where the interface is: a host of its own on github.com and its enterprises, a path elsewhere.
+fn api(url: &Url) -> Url {
+    let mut api = url.clone();
+    match url.host_str() {
+        Some(host) if host == "github.com" || host.ends_with(".ghe.com") => {
+            let host = format!("api.{host}");
+            // A name with another label before it is a name.
+            let _ = api.set_host(Some(&host));
+            api.set_path("");
+        }
+        _ => api.set_path("/api/v3"),
+    }
+    api
+}
+
+/// What GitHub says is wrong.
+fn message(answer: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
+    let message = json.as_ref().and_then(|json| json["message"].as_str());
+    words::clean(message.unwrap_or_default().as_bytes())
+}
+
+/// The App's signed claim to be itself (RFC 7515, RFC 7518 section 3.3); `None` if the key is none.
+fn claim(app: &GitHubApp, key: &SecretString, now: Timestamp) -> Option<SecretString> {
+    let key = key_pair(key.expose_secret())?;
+    let seconds = |at: Timestamp| at.as_second();
+    let claims = serde_json::json!({
+        "iat": seconds(now.checked_sub(DRIFT).ok()?),
+        "exp": seconds(now.checked_add(CLAIM).ok()?),
+        "iss": app.id,
+    });
+    let header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
+    let part = |json: &serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let mut signature = vec![0; key.public().modulus_len()];
+    let random = SystemRandom::new();
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &random,
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .ok()?;
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    Some(SecretString::from(format!("{signed}.{signature}")))
+}
+
+/// GitHub gives keys in PKCS #1; some tools keep them in PKCS #8.
+fn key_pair(pem: &str) -> Option<RsaKeyPair> {
+    let pem = pem.as_bytes();
+    let der = PrivatePkcs1KeyDer::from_pem_slice(pem).map(PrivateKeyDer::from);
+    let der = der.or_else(|_| PrivatePkcs8KeyDer::from_pem_slice(pem).map(PrivateKeyDer::from));
+    match der.ok()? {
+        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).ok(),
+        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interface_is_found_from_the_repository() {
+        for (url, expected) in [
+            (
+                "https://github.com/acme/fleet.git",
+                "https://api.github.com/",
+            ),
+            (
+                "https://acme.ghe.com/acme/fleet",
+                "https://api.acme.ghe.com/",
+            ),
+            (
+                "https://git.example.com/acme/fleet",
+                "https://git.example.com/api/v3",
+            ),
+            (
+                "http://127.0.0.1:8080/acme/fleet",
+                "http://127.0.0.1:8080/api/v3",
+            ),
+        ] {
+            assert_eq!(api(&url.parse().unwrap()).as_str(), expected);
+        }
+    }
+}
