@@ -35,12 +35,10 @@ pub enum Blank {
     Places,
     /// Why.
     Reason,
-    /// Where to read what is new.
-    Links,
 }
 
 /// Every blank by its name; those of one line first.
-const BLANKS: [(&str, Blank); 11] = [
+const BLANKS: [(&str, Blank); 10] = [
     ("app", Blank::App),
     ("stage", Blank::Stage),
     ("image", Blank::Image),
@@ -51,7 +49,6 @@ const BLANKS: [(&str, Blank); 11] = [
     ("changes", Blank::Changes),
     ("places", Blank::Places),
     ("reason", Blank::Reason),
-    ("links", Blank::Links),
 ];
 
 /// How many of them are one line, and so may be in a subject.
@@ -216,8 +213,8 @@ mod tests {
             let subject = SubjectTemplate::parse(text).unwrap();
             assert_eq!(filled(&subject.0), expected, "{text}");
         }
-        let body = BodyTemplate::parse("{changes}\n\nSee {links}.\n").unwrap();
-        assert_eq!(filled(&body.0), "<Changes>\n\nSee <Links>.\n");
+        let body = BodyTemplate::parse("{changes}\n\nSee {reason}.\n").unwrap();
+        assert_eq!(filled(&body.0), "<Changes>\n\nSee <Reason>.\n");
         assert!(BodyTemplate::parse("").is_ok());
     }
 
@@ -234,7 +231,7 @@ mod tests {
             ("{app}}", "counterpart"),
             ("app}", "`}` has no counterpart"),
             ("{app", "`{` has no counterpart"),
-            ("{links}", "may be several lines"),
+            ("{reason}", "may be several lines"),
             ("a\u{1b}[31m", "can't be seen"),
             ("a\u{202e}b", "can't be seen"),
         ] {

@@ -60,7 +60,6 @@ impl All<'_> {
             Blank::Changes => self.body(),
             Blank::Places => self.each(places),
             Blank::Reason => self.each(reason),
-            Blank::Links => self.each(|_| String::new()),
         }
     }
 
@@ -181,8 +180,7 @@ fn line_of(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A filled body without empty paragraphs and blanks at the ends of lines: a blank that nothing filled
-/// leaves no gap.
+/// A filled body without empty paragraphs and blanks at the ends of lines.
 fn paragraphs(text: &str) -> String {
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.dedup_by(|line, before| line.is_empty() && before.is_empty());

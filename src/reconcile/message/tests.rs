@@ -127,10 +127,7 @@ fn template(subject: &str, body: &str) -> Commits {
 
 #[test]
 fn templates_change_all_but_the_trailers() {
-    let style = template(
-        "chore({stage}): {app} {new}",
-        "Was {old}.\\n\\n{links}\\n\\n{places}",
-    );
+    let style = template("chore({stage}): {app} {new}", "Was {old}.\\n\\n\\n{places}");
     let trailer = format!(
         "Tagwright-Change: v1 app=shop stage=staging image=ghcr.io/acme/shop from=6.1.9 to=6.2.0@{} \
          policy=abc123\n",
