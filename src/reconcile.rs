@@ -14,6 +14,7 @@
 pub mod aim;
 pub mod claims;
 pub mod execute;
+mod landing;
 pub mod message;
 pub mod observe;
 pub mod plan;
@@ -38,10 +39,10 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::config::{App, Commits, PushMode, Repository};
-use crate::git::{self, CommitId, Keyring, Mirror, Signer};
+use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
 use crate::reconcile::claims::StageKey;
-use crate::reconcile::execute::{Landing, Maker};
+use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
@@ -497,42 +498,6 @@ impl Reconciler {
         }
         preparation.refused.extend(parked);
         Ok(preparation)
-    }
-
-    async fn land_all(&self, observation: &Observation) -> Result<Landing, Error> {
-        match observation.base {
-            Some(base) => self.land(base, &observation.preparation).await,
-            None => Ok(Landing::Moved),
-        }
-    }
-
-    async fn land(&self, base: CommitId, preparation: &Arc<Preparation>) -> Result<Landing, Error> {
-        let branch = self.repository.branch.clone();
-        let preparation = Arc::clone(preparation);
-        let author = self.repository.commits.author.clone();
-        let signer = self.signer().await?;
-        let time = self.clock.now();
-        self.with_mirror(move |mirror| {
-            let maker = Maker {
-                author: &author,
-                signer: signer.as_deref(),
-                time,
-            };
-            execute::land(mirror, &branch, base, &preparation.commits, maker)
-        })
-        .await
-        .map_err(|source| self.git_error(source))
-    }
-
-    /// The unlocked key that signs commits, if one is configured.
-    async fn signer(&self) -> Result<Option<Arc<Signer>>, Error> {
-        let Some(keyring) = self.keyring.clone() else {
-            return Ok(None);
-        };
-        blocking(move || lock(&keyring).signer())
-            .await
-            .map(Some)
-            .map_err(|error| self.git_error(error.into()))
     }
 
     /// Where the tags of `app` come from, within the limits of its policies entry.
