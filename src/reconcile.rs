@@ -13,6 +13,7 @@
 
 pub mod aim;
 pub mod claims;
+pub mod decided;
 pub mod execute;
 mod landing;
 pub mod message;
@@ -22,6 +23,7 @@ pub mod prepare;
 pub mod propose;
 mod queue;
 pub mod reach;
+mod recall;
 mod refusal;
 pub mod running;
 pub mod settled;
@@ -41,17 +43,16 @@ use crate::clock::Clock;
 use crate::config::{App, Commits, PushMode, Repository};
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
-use crate::reconcile::claims::StageKey;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
 use crate::reconcile::queue::Queue;
+use crate::reconcile::recall::Recollection;
 use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
-use crate::reconcile::standings::{Branch, History, Kept};
 use crate::registry::AccountId;
 use crate::registry::poller::Patience;
 
@@ -105,7 +106,7 @@ pub struct Reconciler {
     memory: Arc<Mutex<Memory>>,
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     settled: Option<Settled>,
-    kept: Arc<Mutex<Kept>>,
+    recollection: Arc<Mutex<Recollection>>,
     intervals: Intervals,
     parking: Parking,
     queue: Queue,
@@ -210,7 +211,7 @@ impl Reconciler {
             memory: Arc::new(Mutex::new(Memory::of(start.cache))),
             snapshot: None,
             settled: None,
-            kept: Arc::default(),
+            recollection: Arc::default(),
             parking: Parking::default(),
             queue: Queue::default(),
         }
@@ -400,20 +401,14 @@ impl Reconciler {
             self.settled = settled;
             return Ok((facts, plan));
         }
-        if let Some(head) = head {
-            facts.history = History::Known(BTreeMap::new());
-            let known = lock(&self.kept).stages(snapshot);
-            self.remember(head, snapshot, known, &mut facts).await?;
-        }
+        self.recall(head, snapshot, &mut facts).await?;
         let mut plan = self.plan_once(snapshot, &facts);
         for _ in 0..MAX_READINGS {
             if plan.open.is_empty() {
                 break;
             }
-            if let Some(head) = head {
-                let pasts = plan.open.pasts.clone();
-                self.remember(head, snapshot, pasts, &mut facts).await?;
-            }
+            let pasts = plan.open.pasts.clone();
+            self.look_back(head, snapshot, pasts, &mut facts).await?;
             self.observer.resolve(&plan.open.needs, &mut facts).await;
             self.observer.check(&plan.open.checks, &mut facts).await;
             self.observer.describe(&plan.open.digests, &mut facts).await;
@@ -423,42 +418,6 @@ impl Reconciler {
         let plan = Arc::new(plan);
         self.settled = Settled::of(snapshot, &facts, &plan);
         Ok((facts, plan))
-    }
-
-    /// Reads what the pasts of `stages` come to, and adds it to `facts`.
-    async fn remember(
-        &self,
-        head: CommitId,
-        snapshot: &Arc<Snapshot>,
-        stages: Vec<StageKey>,
-        facts: &mut Facts,
-    ) -> Result<(), Error> {
-        if stages.is_empty() {
-            return Ok(());
-        }
-        let (kept, memory) = (Arc::clone(&self.kept), Arc::clone(&self.memory));
-        let (snapshot, now) = (Arc::clone(snapshot), facts.now);
-        let policies = self.repository.policies.clone();
-        let author = self.repository.commits.author.clone();
-        let pasts = self
-            .with_mirror(move |mirror| {
-                let branch = Branch {
-                    mirror,
-                    head,
-                    snapshot: &snapshot,
-                    policies: &policies,
-                    author: &author,
-                    memory: &mut lock(&memory),
-                    now,
-                };
-                lock(&kept).read(branch, &stages)
-            })
-            .await
-            .map_err(|source| self.source_error(source))?;
-        if let History::Known(known) = &mut facts.history {
-            known.extend(pasts);
-        }
-        Ok(())
     }
 
     fn plan_once(&self, snapshot: &Snapshot, facts: &Facts) -> Plan {

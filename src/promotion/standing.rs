@@ -88,6 +88,8 @@ pub struct Standing {
     pub before: Option<Held>,
     /// What a person went back from, while that is in force.
     pub rejected: Option<Bound>,
+    /// Whether it began with a decision what to deploy, and its references are as they were then.
+    pub untouched: bool,
     /// The references of the last commit at which they could all be ordered.
     held: Vec<Held>,
     /// What it ran, the latest taken last; kept where tags have no places of their own.
@@ -107,6 +109,7 @@ impl Standing {
             since: at,
             before: taken.from,
             rejected: taken.rejected,
+            untouched: first.lifts.contains(&Lift::Deployed),
             held: Vec::new(),
             ran,
             clock: at,
@@ -125,8 +128,10 @@ impl Standing {
         self.clock = at;
         self.lift(order, &event.lifts);
         let References::Ordered(after) = event.after else {
+            self.untouched = false;
             return;
         };
+        self.untouched &= after == self.held;
         match event.service {
             Some(taken) => {
                 self.remember(order, &after, true);

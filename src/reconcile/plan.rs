@@ -21,6 +21,7 @@ use crate::image::{Digest, Image, Tag};
 use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
+use crate::reconcile::decided::Decisions;
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
 use crate::registry::AccountId;
@@ -111,6 +112,8 @@ pub struct Facts {
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
     /// What the pasts of stages come to.
     pub history: History,
+    /// What people decided about stages.
+    pub decisions: BTreeMap<StageKey, Decisions>,
 }
 
 impl Facts {
@@ -173,6 +176,8 @@ pub struct Plan {
     pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
+    /// When a hold ends, the first of them: the plan is good until then.
+    pub expires: Option<Timestamp>,
 }
 
 impl Plan {
@@ -294,6 +299,10 @@ pub enum Blocked {
     Withheld(String),
     /// Not enough of the branch's history is known.
     History,
+    /// A person wants no change.
+    Held(String),
+    /// People's decisions can't be understood.
+    Decisions(String),
 }
 
 impl Blocked {
@@ -307,6 +316,7 @@ impl Blocked {
                 | Self::Unreadable(_)
                 | Self::Moved { .. }
                 | Self::Shared(_)
+                | Self::Decisions(_)
         )
     }
 }
@@ -332,9 +342,15 @@ impl fmt::Display for Blocked {
                  {now}; tags are taken to be immutable, so nothing is written"
             ),
             Self::Unordered(why) => write!(f, "unordered: {why}"),
-            Self::NothingAcceptable(why) | Self::Shared(why) | Self::Queued(why) | Self::Withheld(why) => {
-                f.write_str(why)
-            }
+            Self::NothingAcceptable(why)
+            | Self::Shared(why)
+            | Self::Withheld(why)
+            | Self::Queued(why)
+            | Self::Held(why) => f.write_str(why),
+            Self::Decisions(file) => write!(
+                f,
+                "{file} has mistakes, so nobody knows what is to be stopped: nothing is changed"
+            ),
             Self::History => f.write_str(
                 "not enough of the branch's history has been fetched to tell whether a person went \
                  back from something",
@@ -375,6 +391,7 @@ pub fn plan(
             contested: claims.contested.contains(key),
         };
         let (running, selection, step, open) = case.decide();
+        plan.expires = [plan.expires, case.expires()].into_iter().flatten().min();
         plan.open.append(open);
         plan.stages.push(StagePlan {
             key: *key,

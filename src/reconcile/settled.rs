@@ -33,6 +33,7 @@ impl Settled {
     pub fn plan_for(&self, snapshot: &Arc<Snapshot>, facts: &Facts) -> Option<Arc<Plan>> {
         let same = Arc::ptr_eq(&self.snapshot, snapshot)
             && facts.manifests.is_empty()
+            && self.plan.expires.is_none_or(|until| facts.now < until)
             && facts.running == self.facts.running
             && facts.times == self.facts.times
             && facts.listings.len() == self.facts.listings.len()

@@ -7,13 +7,16 @@
 //!
 //! Blocking; it asks no registry.
 
-use std::collections::{HashMap, HashSet};
+mod decisions;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, App, Apps, PoliciesEntry, PolicyFile};
+use crate::decision;
 use crate::diag::Diagnostic;
 use crate::git::BlobId;
 use crate::image::Image;
@@ -21,6 +24,8 @@ use crate::manifest::{self, FileIndex, Format, TargetPath};
 use crate::reconcile::aim;
 use crate::reconcile::claims::{self, Claims, IndexedFile, StageKey};
 use crate::reconcile::source::{Contents, Error, Files, LastListing, Source, SourceFile};
+
+pub use decisions::DecisionFile;
 
 /// Indexes by content and by how it is read.
 pub type IndexCache = HashMap<IndexKey, Arc<FileIndex>>;
@@ -104,6 +109,8 @@ pub struct Snapshot {
     pub files: Vec<IndexedFile>,
     /// Who owns what.
     pub claims: Claims,
+    /// The decision files of stages.
+    pub decisions: BTreeMap<StageKey, DecisionFile>,
     /// Everything that is wrong or left out, by file and place.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -120,13 +127,14 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let Files { files, skipped } = source.files(&mut memory.listing)?;
         let contents = source.contents()?;
-        let (policy_files, mut manifests) = sort_out(files, policies);
+        let (policy_files, decision_files, mut manifests) = sort_out(files, policies);
         let known = match memory.apps.take() {
             Some(known) if known.files == policy_files => known,
             _ => read_apps(&contents, policies, policy_files)?,
         };
         let known = memory.apps.insert(known);
         let (apps, mut diagnostics) = (Arc::clone(&known.apps), known.diagnostics.clone());
+        let decisions = decisions::read(&apps, &decision_files, &contents, &mut diagnostics)?;
         aim_at(&mut manifests, &apps);
         index_missing(source, &manifests, &mut memory.indexes)?;
         let files = indexed(manifests, &mut memory.indexes);
@@ -143,6 +151,7 @@ impl Snapshot {
             apps,
             files,
             claims,
+            decisions,
             diagnostics,
         })
     }
@@ -223,16 +232,20 @@ impl Needles {
     }
 }
 
-/// Splits the files into those of policies folders and the manifests that are scanned.
+/// Splits the files into those of policies folders, people's decisions, and the manifests that are
+/// scanned.
 fn sort_out(
     files: Vec<SourceFile>,
     policies: &[PoliciesEntry],
-) -> (Vec<SourceFile>, Vec<Manifest>) {
+) -> (Vec<SourceFile>, Vec<SourceFile>, Vec<Manifest>) {
     let mut policy_files = Vec::new();
+    let mut decision_files = Vec::new();
     let mut manifests = Vec::new();
     for file in files {
         if policies.iter().any(|entry| entry.path.contains(&file.path)) {
             policy_files.push(file);
+        } else if file.path.starts_with(decision::FOLDER) {
+            decision_files.push(file);
         } else if !never_scanned(&file.path)
             && let Some(format) = manifest::format_of(&file.path)
         {
@@ -246,7 +259,7 @@ fn sort_out(
             });
         }
     }
-    (policy_files, manifests)
+    (policy_files, decision_files, manifests)
 }
 
 /// A file that is scanned, and what its index depends on.

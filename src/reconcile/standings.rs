@@ -18,7 +18,7 @@ use crate::config::PoliciesEntry;
 use crate::git::{CommitId, Mirror, Signature};
 use crate::image::Tag;
 use crate::policy::{self, Policy, Recorded};
-use crate::promotion::{Order, Standing};
+use crate::promotion::{Lift, Order, Standing};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Error;
@@ -55,6 +55,15 @@ pub enum History {
 /// The names of an app and one of its stages.
 type Name = (String, String);
 
+/// What decisions mean to the walk of a stage.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// The commit with which the latest decision what to deploy came: nothing before matters.
+    pub deploy: Option<CommitId>,
+    /// What other decisions lift, by the commits with which they came.
+    pub lifts: BTreeMap<CommitId, Vec<Lift>>,
+}
+
 /// Standings as of earlier heads.
 #[derive(Debug, Default)]
 pub struct Kept(BTreeMap<Name, Entry>);
@@ -79,6 +88,8 @@ pub struct Branch<'a> {
     pub policies: &'a [PoliciesEntry],
     /// The author of the service's own commits.
     pub author: &'a Signature,
+    /// What decisions mean to the stages that have any.
+    pub marks: &'a BTreeMap<StageKey, Marks>,
     /// What snapshots leave for each other.
     pub memory: &'a mut Memory,
     /// No commit counts as later.

@@ -47,6 +47,7 @@ mod scenario;
 mod scenario_basic;
 mod scenario_commits;
 mod scenario_crash;
+mod scenario_decisions;
 mod scenario_files;
 mod scenario_metadata;
 mod scenario_policies;

@@ -1,8 +1,13 @@
 //! A person goes back from what the service chose: nothing up to and including it is chosen again, however
 //! the person did it and whatever the service has forgotten; the next newer tag is.
 
+use jiff::SignedDuration;
+
 use crate::repo::Work;
 use crate::scenario::{SHOP, Scenario, assert_stage};
+
+/// How often the registry is looked at: a tag that is followed is asked for once after each look.
+const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// A manifest of the shop's one stage.
 fn pod(tag: &str) -> String {
@@ -309,17 +314,21 @@ fn what_is_followed_by_digest_is_not_taken_again() {
     };
     for (content, digest) in [("two", &digests[1]), ("three", &digests[2])] {
         scenario.push_content("acme/shop", "main", content);
+        scenario.clock.advance(INTERVAL);
         scenario.lands(1);
         runs(&scenario, digest);
     }
     git(&scenario, &[&["revert", "--no-edit", "HEAD~2..HEAD"]]);
-    scenario.rests();
-    scenario.pass_of_another();
-    scenario.rests();
+    for _ in 0..2 {
+        scenario.clock.advance(INTERVAL);
+        scenario.rests();
+        scenario.pass_of_another();
+    }
     runs(&scenario, &digests[0]);
     let newest = scenario
         .push_content("acme/shop", "main", "four")
         .to_string();
+    scenario.clock.advance(INTERVAL);
     scenario.lands(1);
     runs(&scenario, &newest);
 }

@@ -244,7 +244,7 @@ fn what_is_no_manifest_is_never_scanned() {
         ),
         (".github/workflows/ci.yaml", site),
         (".gitlab-ci.yml", site),
-        (".tagwright/decisions/shop/default.yaml", site),
+        (".tagwright/notes.yaml", site),
         ("docs/shop.md", site),
         ("deploy/a.yml", site),
         ("deploy/a.JSON", "{\"image\": \"HOST/acme/shop:1.0.0\"}"),

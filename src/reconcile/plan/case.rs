@@ -58,10 +58,14 @@ impl Case<'_> {
                 Open::default(),
             );
         }
+        if let Some((step, open)) = self.decided(&running) {
+            return (running, None, step, open);
+        }
         let tags = match listing.map(Listing::tags) {
             Some(Ok(tags)) => tags,
             Some(Err(blocked)) => {
-                return (running, None, Step::Blocked(blocked), Open::default());
+                let (step, open) = self.unless_held(Step::Blocked(blocked), Open::default());
+                return (running, None, step, open);
             }
             None => return (running, None, Step::Undecided, Open::default()),
         };
@@ -80,6 +84,7 @@ impl Case<'_> {
             Some(stale) => (Step::Blocked(stale), Open::default()),
             None => self.with_past(&running, &selection, recorded),
         };
+        let (step, open) = self.unless_held(step, open);
         (running, Some(selection), step, open)
     }
 
@@ -116,7 +121,7 @@ impl Case<'_> {
     }
 
     /// What was read of tags in this pass.
-    fn read(&self) -> Option<&BTreeMap<Tag, ManifestFact>> {
+    pub(super) fn read(&self) -> Option<&BTreeMap<Tag, ManifestFact>> {
         self.facts.manifests.get(self.feed)
     }
 
@@ -231,7 +236,7 @@ impl Case<'_> {
         open
     }
 
-    fn need(&self, tag: &Tag, wants: Vec<Want>) -> Need {
+    pub(super) fn need(&self, tag: &Tag, wants: Vec<Want>) -> Need {
         Need {
             feed: self.feed.clone(),
             tag: tag.clone(),
@@ -324,7 +329,7 @@ impl Case<'_> {
     }
 
     /// The sites that don't hold `tag`, and `digest` where they are to hold one.
-    fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
+    pub(super) fn behind(&self, tag: &Tag, digest: Option<&Digest>) -> Vec<SiteRef> {
         let other = |site: &Site| match site.digest() {
             Some(held) => digest.is_some_and(|digest| held != *digest),
             None => self.write != Write::Tag,
@@ -345,7 +350,7 @@ impl Case<'_> {
 
     /// The overridden sites that have a lower tag: they follow a change, so that what a base says
     /// doesn't fall behind, but make none by themselves.
-    fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
+    pub(super) fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
         let lower = |site: &Site| {
             let held = site.tag();
             held.is_some_and(|held| {
@@ -361,7 +366,7 @@ impl Case<'_> {
     }
 
     /// What is said where a site records another digest for `tag` than the registry has `now`.
-    fn moved(&self, tag: &Tag, now: &Digest) -> Option<Blocked> {
+    pub(super) fn moved(&self, tag: &Tag, now: &Digest) -> Option<Blocked> {
         if self.follows() {
             return None;
         }

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::case::Case;
+use super::{Blocked, Change, Open, Step};
+use crate::decision::{self, Decided, Decision, Hold, Rejection};
 use crate::diag;
 use crate::image::Tag;
-use crate::policy::{self, Order, Reach, Recorded, Withheld};
-use crate::promotion::Bound;
+use crate::policy::{self, ManifestFact, Order, Reach, Recorded, Withheld};
+use crate::promotion::{Bound, By, Held};
+use crate::reconcile::decided::{Decisions, Made};
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
 
@@ -22,6 +25,9 @@ const SHORT: usize = 12;
 
 /// Longest name that is quoted, in characters.
 const MAX_NAME: usize = 80;
+
+/// Longest reason that is quoted, in characters.
+const MAX_WORDS: usize = 200;
 
 /// Whether a stage's past is known.
 pub(super) enum Known {
@@ -50,15 +56,164 @@ impl Case<'_> {
         self.facts.standing(self.key)?.rejected.as_ref()
     }
 
+    fn made(&self) -> &[Made] {
+        match self.facts.decisions.get(&self.key) {
+            Some(Decisions::Known(made)) => made,
+            Some(Decisions::Broken(_)) | None => &[],
+        }
+    }
+
+    fn in_force(&self) -> (Option<Hold<'_>>, Vec<Rejection<'_>>) {
+        let decisions = self.made().iter().map(|made| &made.decision);
+        decision::in_force(decisions, self.facts.now)
+    }
+
+    /// When a hold ends by itself.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        self.in_force().0?.until
+    }
+
+    /// Nothing is changed while a person holds the stage, and nothing needs to be known for it; a tag that
+    /// moved is told all the same.
+    pub(super) fn unless_held(&self, step: Step, open: Open) -> (Step, Open) {
+        let moved = matches!(step, Step::Blocked(Blocked::Moved { .. }));
+        match self.in_force().0.filter(|_| !moved) {
+            Some(hold) => {
+                let words = held_words(&hold, self.made(), self.names());
+                (Step::Blocked(Blocked::Held(words)), Open::default())
+            }
+            None => (step, open),
+        }
+    }
+
+    /// The names of the app and the stage, as commands take them.
+    fn names(&self) -> String {
+        let stage = &self.app.stages[self.key.stage].name;
+        format!("{} {stage}", self.app.name)
+    }
+
+    /// The step that people decided on, whatever the policy would choose.
+    pub(super) fn decided(&self, running: &Running) -> Option<(Step, Open)> {
+        if let Some(Decisions::Broken(file)) = self.facts.decisions.get(&self.key) {
+            let blocked = Blocked::Decisions(file.clone());
+            return Some((Step::Blocked(blocked), Open::default()));
+        }
+        let deploy = self
+            .made()
+            .iter()
+            .rev()
+            .find_map(|made| match &made.decision {
+                Decision::Deploy { what, reason } => Some((made, what, reason.as_deref())),
+                _ => None,
+            });
+        let (made, what, reason) = deploy?;
+        made.landed?;
+        match self.past() {
+            Known::Yes => {}
+            Known::More => return Some((Step::Blocked(Blocked::History), Open::default())),
+            Known::Unasked => {
+                let mut open = Open::default();
+                open.pasts.push(self.key);
+                return Some((Step::Undecided, open));
+            }
+        }
+        let pending = self.facts.standing(self.key)?.untouched;
+        let there = self.behind(&what.tag, what.digest.as_ref()).is_empty();
+        (pending && !there).then(|| self.deploy(made, what, reason, running))
+    }
+
+    /// Brings all sites to what a person wants to run.
+    fn deploy(
+        &self,
+        made: &Made,
+        what: &Decided,
+        reason: Option<&str>,
+        running: &Running,
+    ) -> (Step, Open) {
+        let blocked = |blocked| (Step::Blocked(blocked), Open::default());
+        let read = self.read().and_then(|read| read.get(&what.tag));
+        let (digest, unread) = match (read, &what.digest) {
+            (None, _) => {
+                let mut open = Open::default();
+                open.needs.push(self.need(&what.tag, Vec::new()));
+                return (Step::Undecided, open);
+            }
+            (Some(ManifestFact::Found(found)), Some(named)) if found.digest != *named => {
+                return blocked(Blocked::Unreadable(format!(
+                    "{} was decided on, but the registry now has {} with {}",
+                    what, what.tag, found.digest
+                )));
+            }
+            (Some(ManifestFact::Found(found)), _) => (found.digest.clone(), None),
+            // What was decided on is known by its digest, so nobody has to be asked.
+            (Some(ManifestFact::Unreadable(why)), Some(named)) => (named.clone(), Some(why)),
+            (Some(ManifestFact::Unreadable(why)), None) => {
+                return blocked(Blocked::Unreadable(why.clone()));
+            }
+            (Some(ManifestFact::Missing | ManifestFact::MissingOnce), _) => {
+                let why = format!("{} was decided on, but its manifest is missing", what.tag);
+                return blocked(Blocked::Unreadable(why));
+            }
+        };
+        if let Some(moved) = self.moved(&what.tag, &digest) {
+            return blocked(moved);
+        }
+        let mut sites = self.behind(&what.tag, Some(&digest));
+        sites.extend(self.brought_along(&what.tag));
+        sites.sort_unstable();
+        let mut words = format!("{} decided to deploy it", signed(made.by.as_ref()));
+        if let Some(reason) = reason {
+            words.push_str(&format!(": {}", quoted(reason)));
+        }
+        if let Some(why) = unread {
+            words.push_str(&format!("; the registry was not asked: {why}"));
+        }
+        let change = Change {
+            from: running.clone(),
+            tag: what.tag.clone(),
+            digest,
+            write: self.write,
+            sites,
+            rejected: self.rolled_back(&what.tag, running, made.by.as_ref()),
+            reason: words,
+        };
+        (Step::Change(change), Open::default())
+    }
+
+    /// What a decision to deploy `tag` moves the stage back from, so that it is not taken again at once.
+    fn rolled_back(&self, tag: &Tag, running: &Running, by: Option<&By>) -> Option<Box<Bound>> {
+        let (Running::One(highest) | Running::Split { highest, .. }) = running else {
+            return None;
+        };
+        let lower = match &self.policy.order {
+            Order::Newest(_) | Order::Digest(_) => true,
+            _ => policy::compare(self.policy, tag, &highest.tag, Recorded::default())
+                .is_some_and(|order| order.is_lt()),
+        };
+        let from = Held {
+            tag: highest.tag.clone(),
+            digest: highest.digest.clone(),
+        };
+        let by = by?.clone();
+        lower.then(|| Box::new(Bound { from, by }))
+    }
+
     /// What people keep from being chosen.
     pub(super) fn withheld(&self) -> Vec<Withheld> {
+        let rejected = self.in_force().1.into_iter().map(|rejection| Withheld {
+            tag: rejection.what.tag.clone(),
+            digest: rejection.what.digest.clone(),
+            reach: Reach::Alone,
+            words: Arc::from(rejected_words(&rejection, self.made(), self.names())),
+        });
+        let rejected: Vec<Withheld> = rejected.collect();
         let bound = self.bound().map(|bound| Withheld {
             tag: bound.from.tag.clone(),
             digest: bound.from.digest.clone(),
             reach: Reach::UpTo,
             words: Arc::from(words(bound, self.policy)),
         });
-        bound.into_iter().collect()
+        bound.into_iter().chain(rejected).collect()
     }
 
     /// Why the other sites of a stage are not brought to the `tag` that it runs: a person moved some of
@@ -99,22 +254,7 @@ impl Case<'_> {
 /// Who went back from what, and what ends that.
 fn words(bound: &Bound, policy: &policy::Policy) -> String {
     let Bound { from, by } = bound;
-    let name: String = diag::visible(&by.name).chars().take(MAX_NAME).collect();
-    let who = match name.as_str() {
-        "" => "somebody",
-        name => name,
-    };
-    let mut place = Vec::new();
-    if let Some(short) = by.commit.get(..SHORT) {
-        place.push(format!("commit {short}"));
-    }
-    if by.at != Timestamp::UNIX_EPOCH {
-        place.push(by.at.to_string());
-    }
-    let place = match place.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", place.join(", ")),
-    };
+    let (who, place) = (name_of(by), place_of(by));
     match &policy.order {
         Order::Digest(_) => format!(
             "{who} went back from {from}{place}, so that is not taken again; something newer is, and \
@@ -126,4 +266,57 @@ fn words(bound: &Bound, policy: &policy::Policy) -> String {
             from.tag
         ),
     }
+}
+
+fn name_of(by: &By) -> String {
+    match by.name.as_str() {
+        "" => "somebody".to_owned(),
+        name => diag::visible(name).chars().take(MAX_NAME).collect(),
+    }
+}
+
+/// ` (commit …, TIME)`, as far as it is known.
+fn place_of(by: &By) -> String {
+    let mut place = Vec::new();
+    if let Some(short) = by.commit.get(..SHORT) {
+        place.push(format!("commit {short}"));
+    }
+    if by.at != Timestamp::UNIX_EPOCH {
+        place.push(by.at.to_string());
+    }
+    match place.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", place.join(", ")),
+    }
+}
+
+fn signed(by: Option<&By>) -> String {
+    match by {
+        Some(by) => format!("{}{}", name_of(by), place_of(by)),
+        None => "somebody".to_owned(),
+    }
+}
+
+/// A person's words on one line.
+fn quoted(words: &str) -> String {
+    diag::visible(words).chars().take(MAX_WORDS).collect()
+}
+
+fn held_words(hold: &Hold<'_>, made: &[Made], names: String) -> String {
+    let by = made.get(hold.entry).and_then(|made| made.by.as_ref());
+    let until = match hold.until {
+        Some(until) => format!(" until {until}"),
+        None => String::new(),
+    };
+    let (who, reason) = (signed(by), quoted(hold.reason));
+    format!("held{until} by {who}: {reason}; `tagwright release {names}` ends it")
+}
+
+fn rejected_words(rejection: &Rejection<'_>, made: &[Made], names: String) -> String {
+    let by = made.get(rejection.entry).and_then(|made| made.by.as_ref());
+    let reason = rejection
+        .reason
+        .map(|reason| format!(": {}", quoted(reason)));
+    let (who, reason, tag) = (signed(by), reason.unwrap_or_default(), &rejection.what.tag);
+    format!("was rejected by {who}{reason}; `tagwright approve {names} {tag}` ends it")
 }

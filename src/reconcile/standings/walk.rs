@@ -2,18 +2,18 @@
 //!
 //! Invariant: a commit is looked into only if it changed an app file, or a file with sites that may be a
 //! wanted stage's; any other left every wanted stage as it was. A stage's walk ends at the service's latest
-//! change to it, at what was kept, or where its app file first appears.
+//! change to it, at a decision what to deploy, at what was kept, or where its app file first appears.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::references::{self, Defined, Definition, Earlier};
-use super::{Branch, Kept, Name, Past, name, policy_of, with_order};
+use super::{Branch, Kept, Marks, Name, Past, name, policy_of, with_order};
 use crate::config::Detect;
 use crate::git::{self, CommitId, CommitInfo, Reader, Touched};
 use crate::manifest::{FileIndex, Pulls};
 use crate::policy::{Order, Policy};
-use crate::promotion::{Bound, By, Event, Held, References, Standing, Taken};
+use crate::promotion::{Bound, By, Event, Held, Lift, References, Standing, Taken};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source::{Contents, Error, Source};
@@ -37,6 +37,7 @@ struct Track<'a> {
     sought: Option<Sought>,
     /// What was kept of it as of an earlier head.
     kept: Option<(CommitId, &'a Standing)>,
+    marks: Option<&'a Marks>,
 }
 
 /// References of which it must be known whether the stage ran them before.
@@ -59,6 +60,7 @@ pub(super) fn walk<'a>(
         Track {
             key: *key,
             kept: kept.of(&name, policy),
+            marks: branch.marks.get(key),
             name,
             policy,
             defined: Definition {
@@ -104,6 +106,10 @@ impl<'a> Walk<'a> {
         let reader = self.branch.mirror.reader()?;
         let contents = Contents::Mirror(self.branch.mirror.reader()?);
         for _ in 0..MAX_STEPS {
+            self.heed_decisions(&reader, at)?;
+            if self.tracks.is_empty() {
+                return Ok(());
+            }
             let before = match reader.past(at)? {
                 git::Past::Parent(parent) => self.before(&reader, &contents, parent, at)?,
                 git::Past::Root => break,
@@ -128,7 +134,38 @@ impl<'a> Walk<'a> {
         }
         let info = reader.commit_info(at)?;
         for track in std::mem::take(&mut self.tracks) {
-            self.begin(track, by(at, &info));
+            self.begin(track, by(at, &info), Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Ends walks at the decision what to deploy that came with `at`, and notes what others lift.
+    fn heed_decisions(&mut self, reader: &Reader, at: CommitId) -> Result<(), Error> {
+        let concerned = |track: &Track<'_>| {
+            let marks = track.marks.filter(|_| track.sought.is_none());
+            marks.is_some_and(|marks| marks.deploy == Some(at) || marks.lifts.contains_key(&at))
+        };
+        if !self.tracks.iter().any(concerned) {
+            return Ok(());
+        }
+        let info = reader.commit_info(at)?;
+        for mut track in std::mem::take(&mut self.tracks) {
+            let marks = track.marks.filter(|_| concerned(&track));
+            let Some(marks) = marks else {
+                self.tracks.push(track);
+                continue;
+            };
+            if marks.deploy == Some(at) {
+                self.begin(track, by(at, &info), vec![Lift::Deployed]);
+                continue;
+            }
+            track.events.push(Event {
+                by: by(at, &info),
+                after: track.at.clone(),
+                service: None,
+                lifts: marks.lifts.get(&at).cloned().unwrap_or_default(),
+            });
+            self.tracks.push(track);
         }
         Ok(())
     }
@@ -213,7 +250,7 @@ impl<'a> Walk<'a> {
             };
             let earlier = references::earlier(&stage, snapshot, self.branch.policies, there);
             let Earlier::Some(before, defined) = earlier else {
-                self.begin(track, by(at, &info));
+                self.begin(track, by(at, &info), Vec::new());
                 continue;
             };
             track.defined = defined;
@@ -265,7 +302,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Nothing before this commit matters to the stage of `track`.
-    fn begin(&mut self, mut track: Track<'a>, by: By) {
+    fn begin(&mut self, mut track: Track<'a>, by: By, lifts: Vec<Lift>) {
         let (first, ran) = match track.sought.take() {
             Some(sought) => (sought.first, sought.ran),
             None => {
@@ -273,7 +310,7 @@ impl<'a> Walk<'a> {
                     by,
                     after: track.at.clone(),
                     service: None,
-                    lifts: Vec::new(),
+                    lifts,
                 };
                 (first, Vec::new())
             }

@@ -1,0 +1,119 @@
+//! What a pass recalls of the branch: people's decisions, and the pasts of stages.
+//!
+//! Invariant: of a stage that can't change nothing is looked up but its decisions; what was recalled at an
+//! earlier head is gone on from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::decision::Decision;
+use crate::git::CommitId;
+use crate::promotion::{Held, Lift};
+use crate::reconcile::claims::StageKey;
+use crate::reconcile::decided::{self, Decisions, KeptDecisions, Made};
+use crate::reconcile::plan::Facts;
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::source;
+use crate::reconcile::standings::{Branch, History, Kept, Marks, Past};
+use crate::reconcile::{Error, Reconciler, lock};
+
+/// What is kept between passes.
+#[derive(Debug, Default)]
+pub(super) struct Recollection {
+    standings: Kept,
+    decisions: KeptDecisions,
+}
+
+impl Reconciler {
+    /// Adds to `facts` what people decided, and the pasts that are kept from an earlier head. Of a working
+    /// tree, which has no `head`, who decided is not known.
+    pub(super) async fn recall(
+        &self,
+        head: Option<CommitId>,
+        snapshot: &Arc<Snapshot>,
+        facts: &mut Facts,
+    ) -> Result<(), Error> {
+        let Some(head) = head else {
+            facts.decisions = decided::unsigned(snapshot);
+            return Ok(());
+        };
+        facts.history = History::Known(BTreeMap::new());
+        if !snapshot.decisions.is_empty() {
+            let recollection = Arc::clone(&self.recollection);
+            let snapshot = Arc::clone(snapshot);
+            let read = self.with_mirror(move |mirror| {
+                let kept = &mut lock(&recollection).decisions;
+                decided::read(&mirror.reader()?, head, &snapshot, kept)
+            });
+            facts.decisions = read.await.map_err(|source| self.git_error(source))?;
+        }
+        let known = lock(&self.recollection).standings.stages(snapshot);
+        self.look_back(Some(head), snapshot, known, facts).await
+    }
+
+    /// Adds to `facts` what the pasts of `stages` come to.
+    pub(super) async fn look_back(
+        &self,
+        head: Option<CommitId>,
+        snapshot: &Arc<Snapshot>,
+        stages: Vec<StageKey>,
+        facts: &mut Facts,
+    ) -> Result<(), Error> {
+        let (Some(head), false) = (head, stages.is_empty()) else {
+            return Ok(());
+        };
+        let (kept, memory) = (Arc::clone(&self.recollection), Arc::clone(&self.memory));
+        let (snapshot, now) = (Arc::clone(snapshot), facts.now);
+        let policies = self.repository.policies.clone();
+        let author = self.repository.commits.author.clone();
+        let marks = marks(&facts.decisions);
+        let read = self.with_mirror(move |mirror| -> Result<_, source::Error> {
+            let branch = Branch {
+                mirror,
+                head,
+                snapshot: &snapshot,
+                policies: &policies,
+                author: &author,
+                marks: &marks,
+                memory: &mut lock(&memory),
+                now,
+            };
+            lock(&kept).standings.read(branch, &stages)
+        });
+        let pasts: BTreeMap<StageKey, Past> =
+            read.await.map_err(|source| self.source_error(source))?;
+        if let History::Known(known) = &mut facts.history {
+            known.extend(pasts);
+        }
+        Ok(())
+    }
+}
+
+/// What decisions mean to the walks back.
+fn marks(decisions: &BTreeMap<StageKey, Decisions>) -> BTreeMap<StageKey, Marks> {
+    let each = decisions.iter().filter_map(|(key, decisions)| {
+        let Decisions::Known(made) = decisions else {
+            return None;
+        };
+        let mut marks = Marks::default();
+        for Made {
+            decision, landed, ..
+        } in made
+        {
+            match (decision, landed) {
+                (Decision::Deploy { .. }, landed) => marks.deploy = *landed,
+                (Decision::Approve { what, .. }, Some(landed)) => {
+                    let held = Held {
+                        tag: what.tag.clone(),
+                        digest: what.digest.clone(),
+                    };
+                    let lifts = marks.lifts.entry(*landed).or_default();
+                    lifts.push(Lift::Approved(held));
+                }
+                _ => {}
+            }
+        }
+        Some((*key, marks))
+    });
+    each.collect()
+}
