@@ -4,6 +4,7 @@
 //! Commands return how they ended ([`output::Exit`]); errors are printed in one place, `main`.
 
 pub mod check;
+pub mod decide;
 pub mod demo;
 pub mod diff;
 pub mod explain;
@@ -76,6 +77,18 @@ pub enum Command {
     Set(set::Set),
     /// Lists every place where an image is written
     Images(images::Images),
+    /// Consents to a tag for a stage, and ends what holds against it
+    Approve(decide::Approve),
+    /// Rules out a tag for a stage
+    Reject(decide::Reject),
+    /// Stops changes to a stage, until a time or until it is released
+    Hold(decide::Hold),
+    /// Ends the hold of a stage
+    Release(decide::Release),
+    /// Has a stage run a tag, also an older one
+    Deploy(decide::Deploy),
+    /// Goes back to what a stage ran before, and holds it there
+    Rollback(decide::Rollback),
     /// Proposes app files for the images found in a repo
     Init(init::Init),
     /// Prints the JSON Schema of the configuration files, for editors
@@ -110,6 +123,12 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Select(arguments) => select::run(arguments, output),
         Command::Set(arguments) => set::run(arguments, output),
         Command::Images(arguments) => images::run(arguments, output),
+        Command::Approve(arguments) => decide::approve(arguments, config, output),
+        Command::Reject(arguments) => decide::reject(arguments, config, output),
+        Command::Hold(arguments) => decide::hold(arguments, config, output),
+        Command::Release(arguments) => decide::release(arguments, config, output),
+        Command::Deploy(arguments) => decide::deploy(arguments, config, output),
+        Command::Rollback(arguments) => decide::rollback(arguments, config, output),
         Command::Init(arguments) => init::run(arguments, output),
         Command::Schema(arguments) => Ok(schema::schema(arguments, output)),
         Command::Completions(arguments) => Ok(schema::completions(arguments, output)),

@@ -9,9 +9,10 @@
 //! [`PushOutcome::Moved`], whatever the reason.
 //!
 //! Reading order: [`remote`] (where), [`mirror`] (fetch), [`tree`] (read), [`history`] (read back),
-//! [`commit`] (write), [`mod@sign`] (sign), [`push`] (publish), [`mod@origin`] (a person's clone);
+//! [`commit`] (write), [`mod@sign`] (sign), [`push`] (publish), [`mod@origin`] and [`mod@clone`] (a person's clone);
 //! `transport` carries bytes for fetch and push.
 
+pub mod clone;
 pub mod commit;
 pub mod error;
 pub mod history;
@@ -25,6 +26,7 @@ mod transport;
 pub mod tree;
 mod words;
 
+pub use clone::{CloneError, PersonsClone, Published};
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
 pub use history::{Past, Touched};

@@ -48,7 +48,12 @@ struct Report {
 /// When a file or folder can't be read.
 pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     let mut diagnostics = Vec::new();
-    let entries = entries(arguments, config, &mut diagnostics)?;
+    let tree = Tree {
+        path: &arguments.path,
+        repository: arguments.repository.as_deref(),
+        policies: &arguments.policies,
+    };
+    let entries = entries(&tree, config, &mut diagnostics)?;
     let mut report = Report {
         diagnostics,
         apps: 0,
@@ -94,9 +99,19 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
     })
 }
 
+/// A working tree of a config repo, as commands name it.
+pub(super) struct Tree<'a> {
+    /// Where it is.
+    pub(super) path: &'a Path,
+    /// The config repo that it is of.
+    pub(super) repository: Option<&'a str>,
+    /// Its policies folder, where there is no configuration.
+    pub(super) policies: &'a str,
+}
+
 /// The policies entries that hold for the tree; `None` if the configuration can't be used.
-fn entries(
-    arguments: &Check,
+pub(super) fn entries(
+    arguments: &Tree<'_>,
     config: Option<&Path>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> anyhow::Result<Option<Vec<PoliciesEntry>>> {
@@ -115,7 +130,7 @@ fn entries(
         return Ok(None);
     };
     let named = |name: &str| {
-        let wanted = arguments.repository.as_deref();
+        let wanted = arguments.repository;
         wanted.is_none_or(|wanted| wanted == name)
     };
     let mut matching = service
@@ -125,7 +140,7 @@ fn entries(
     let Some(repository) = matching.next() else {
         anyhow::bail!(
             "no config repo is named `{}`",
-            arguments.repository.as_deref().unwrap_or_default()
+            arguments.repository.unwrap_or_default()
         );
     };
     anyhow::ensure!(
@@ -135,11 +150,11 @@ fn entries(
     Ok(Some(repository.policies))
 }
 
-fn find_config(arguments: &Check, config: Option<&Path>) -> Option<PathBuf> {
+fn find_config(arguments: &Tree<'_>, config: Option<&Path>) -> Option<PathBuf> {
     if let Some(named) = config {
         return Some(named.to_owned());
     }
-    let beside = PathBuf::from(reached(&arguments.path, service::DEFAULT_CONFIG));
+    let beside = PathBuf::from(reached(arguments.path, service::DEFAULT_CONFIG));
     [beside, PathBuf::from(service::DEFAULT_CONFIG)]
         .into_iter()
         .find(|path| path.is_file())

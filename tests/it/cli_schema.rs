@@ -3,20 +3,26 @@
 use crate::binary::{Place, files_below};
 
 /// Every command.
-const COMMANDS: [&str; 13] = [
-    "demo",
-    "serve",
-    "sync",
-    "plan",
-    "explain",
+const COMMANDS: [&str; 19] = [
+    "approve",
     "check",
-    "select",
-    "set",
+    "completions",
+    "demo",
+    "deploy",
+    "explain",
+    "hold",
     "images",
     "init",
-    "schema",
-    "completions",
     "man",
+    "plan",
+    "reject",
+    "release",
+    "rollback",
+    "schema",
+    "select",
+    "serve",
+    "set",
+    "sync",
 ];
 
 #[test]

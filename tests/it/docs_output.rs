@@ -287,6 +287,19 @@ fn fields_are_those_of_the_tables() {
     assert_eq!(landed["repositories"][0]["result"], "landed");
     reference.note("sync", "", &landed);
 
+    let work = world.repo.clone_to();
+    for (key, value) in [("user.name", "Ada"), ("user.email", "ada@example.com")] {
+        let git = world.repo.git();
+        git.ok(work.path(), &["config", key, value]);
+    }
+    let clone = work.path().to_str().unwrap();
+    for (script, ends) in [("exit 0", 0), ("exit 1", 1)] {
+        world.repo.hook("pre-receive", script);
+        let (value, ended) = tagwright(at, &["release", "shop", "live", "--path", clone]);
+        assert_eq!(ended, ends, "{value}");
+        reference.note("decision", "", &value);
+    }
+
     let unknown = &reference.unknown;
     assert!(unknown.is_empty(), "in no table: {unknown:#?}");
     let unseen = reference.unseen();

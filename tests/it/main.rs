@@ -5,6 +5,7 @@ mod after_push;
 mod binary;
 mod chart;
 mod cli_check;
+mod cli_decide;
 mod cli_demo;
 mod cli_passes;
 mod cli_proxy;
