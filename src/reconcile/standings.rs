@@ -6,6 +6,7 @@
 //!
 //! Blocking; it decides nothing: what counts as a move back is told by `promotion`.
 
+mod own;
 mod references;
 mod walk;
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::own::{self, Pair};
 use super::references::{self, Defined, Definition, Earlier};
 use super::{Branch, Kept, Marks, Name, Past, name, policy_of, with_order};
 use crate::config::Detect;
@@ -186,12 +187,67 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if !matters {
+        if !matters || self.is_ours(reader, contents, &touched, at)? {
             return Ok(Before::Same(parent));
         }
         let source = Source::Commit(self.branch.mirror, parent);
         let snapshot = Snapshot::take(source, self.branch.policies, self.branch.memory)?;
         Ok(Before::Other(parent, Box::new(snapshot)))
+    }
+
+    /// Whether a commit is the service's, and all that it changed is what it says. The walks of the stages
+    /// that it changed end there, and it left the others as they were.
+    fn is_ours(
+        &mut self,
+        reader: &Reader,
+        contents: &Contents,
+        touched: &[Touched],
+        at: CommitId,
+    ) -> Result<bool, Error> {
+        let info = reader.commit_info(at)?;
+        // Where tags have no places, what ran before may have to be known.
+        let simple = self.tracks.iter().all(|track| !remembers(track.policy));
+        let apps = || self.tracks.iter().map(|track| track.defined.app());
+        let aimed = apps().any(|app| !app.targets.is_empty());
+        let entries = self.branch.policies;
+        let policies = |file: &Touched| entries.iter().any(|entry| entry.path.contains(&file.path));
+        let beside = aimed || touched.iter().any(policies);
+        if info.author != *self.branch.author || !simple || beside {
+            return Ok(false);
+        }
+        let stated: Vec<Trailer<'_>> = trailers(&info.message).collect();
+        let mut pairs = Vec::with_capacity(touched.len());
+        for file in touched {
+            let memory = &mut *self.branch.memory;
+            let mut index = |blob: Option<_>| match blob {
+                Some(blob) => memory.index_of(contents, &file.path, blob),
+                None => Ok(None),
+            };
+            let (old, new) = (index(file.before)?, index(file.after)?);
+            pairs.push(Pair { old, new });
+        }
+        let Some(stated) = own::borne_out(&stated, touched, &pairs) else {
+            return Ok(false);
+        };
+        for track in std::mem::take(&mut self.tracks) {
+            let own = stated
+                .iter()
+                .find(|trailer| (trailer.app, trailer.stage) == (&track.name.0, &track.name.1));
+            match own {
+                Some(trailer) => {
+                    let first = Event {
+                        by: by(at, &info),
+                        after: track.at.clone(),
+                        service: Some(taken(reader, trailer)?),
+                        lifts: Vec::new(),
+                    };
+                    let ran = trailer.from.iter().cloned().collect();
+                    self.finish(track, first, ran);
+                }
+                None => self.tracks.push(track),
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a file that a commit changed may say what a wanted stage runs.
@@ -336,6 +392,10 @@ impl<'a> Walk<'a> {
     /// Ends the walk of stages whose standing was kept as of this commit.
     fn go_on_from_kept(&mut self, at: CommitId) {
         let now = self.branch.now;
+        let here = |track: &Track<'_>| track.kept.is_some_and(|(kept, _)| kept == at);
+        if !self.tracks.iter().any(here) {
+            return;
+        }
         for track in std::mem::take(&mut self.tracks) {
             let kept = track.kept.filter(|(kept, _)| *kept == at);
             // Where tags have no places, walking anew would look further back for what ran before.
