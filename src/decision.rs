@@ -27,6 +27,9 @@ pub use write::append;
 /// Where decision files are, from the root of a config repo.
 pub const FOLDER: &str = ".tagwright/decisions/";
 
+/// Where freezes of whole stages will be; what is written there today counts for nothing.
+pub const FREEZES: &str = ".tagwright/freezes.yaml";
+
 /// The file of a stage's decisions.
 pub fn file_of(app: &str, stage: &str) -> String {
     format!("{FOLDER}{app}/{stage}.yaml")

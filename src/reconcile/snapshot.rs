@@ -244,7 +244,7 @@ fn sort_out(
     for file in files {
         if policies.iter().any(|entry| entry.path.contains(&file.path)) {
             policy_files.push(file);
-        } else if file.path.starts_with(decision::FOLDER) {
+        } else if file.path.starts_with(decision::FOLDER) || file.path == decision::FREEZES {
             decision_files.push(file);
         } else if !never_scanned(&file.path)
             && let Some(format) = manifest::format_of(&file.path)

@@ -251,6 +251,7 @@ fn mistakes_stop_the_stage_and_are_told() {
         std::fs::remove_file(work.path().join(FILE)).expect("it is there");
         work.write(".tagwright/decisions/shop/stagign.yaml", "- hold: x\n");
         work.write(".tagwright/decisions/shopp/staging.yaml", "- hold: x\n");
+        work.write(".tagwright/freezes.yaml", "- {stages: [staging]}\n");
     });
     let pass = scenario.pass();
     assert_problem(
@@ -263,6 +264,8 @@ fn mistakes_stop_the_stage_and_are_told() {
         "shopp/staging.yaml",
         &["did you mean `shop`?"],
     );
+    let freezes = ".tagwright/freezes.yaml";
+    assert_problem(&pass.observation, freezes, &["not supported yet"]);
     assert!(scenario.read(POD.0).ends_with(":1.1.0\n"));
     decides(&scenario, "- reject: HOST/acme/cart:1.0.0\n");
     let pass = scenario.rests();

@@ -66,6 +66,11 @@ pub(super) fn read(
 /// The stage that a file is about.
 fn stage_of(apps: &[App], path: &str) -> Result<StageKey, Diagnostic> {
     let wrong = |message: String| Diagnostic::warning(path, message);
+    if path == decision::FREEZES {
+        let message = "freezes are not supported yet, so nothing in it counts";
+        let hint = "hold the stages, one by one";
+        return Err(Diagnostic::error(path, message).hint(hint));
+    }
     let form = || {
         let hint = format!("decisions are in {}", decision::file_of("APP", "STAGE"));
         wrong("about no stage, so nothing in it counts".to_owned()).hint(hint)
