@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A pass over one config repo is three steps. [Observe](reconcile::Reconciler::observe) takes one
-//! commit of the config repo and the tag lists of the images it watches. [Plan](reconcile::plan::plan())
+//! commit of the config repo, what its history says of the stages, and the tag lists of the images. [Plan](reconcile::plan::plan())
 //! is a pure function of those: which site gets which image, and why, or why not.
 //! [Execute](reconcile::execute::land) makes commits and one push.
 //!
@@ -20,7 +20,8 @@
 //!
 //! 1. **Only image bytes change.** [`manifest::rewrite`] splices byte spans, reads the result again and
 //!    keeps it only if it shows the intended change and no other.
-//! 2. **Never backwards.** [`policy::select()`] chooses nothing lower than what runs.
+//! 2. **Never backwards, and never over a person.** [`policy::select()`] chooses nothing lower than what
+//!    runs, and nothing up to what a person [went back from](promotion::moved_back()) or rejected.
 //! 3. **Nothing on half the facts.** A [`registry::Listing`] is complete or an error, and a candidate that
 //!    can't be read [ends the search](policy::NoChoice::Unreadable).
 //! 4. **No lost work.** A [push](git::Mirror::push) moves the branch from the commit that was planned on,
@@ -36,7 +37,7 @@
 //! 1. Ground, which imports nothing of ours: [`image`] (the words), [`diag`], [`clock`], [`http`],
 //!    [`secret`].
 //! 2. Leaves, which import ground only and never each other: [`policy`], [`manifest`], [`registry`],
-//!    [`git`], [`promotion`], [`decision`], [`state`]. Read `policy` first; it has no I/O at all.
+//!    [`git`], [`promotion`], [`decision`], [`notify`], [`state`]. Read `policy` first; it has no I/O at all.
 //! 3. [`config`]: files into types in which nothing can be wrong.
 //! 4. [`reconcile`]: the one module that knows the whole chain.
 //! 5. What stands on it: [`driver`] (when passes are made), [`server`] (health and metrics), [`demo`] (a
@@ -47,13 +48,13 @@
 //!
 //! The [poller](registry::poller::Poller) lists the tags of an image when it is due, and has news. So the
 //! [driver](driver::run) wakes the [`Reconciler`](reconcile::Reconciler) of each config repo that watches
-//! the image, as it does when the interval of Git has passed. It [fetches](git::Mirror::fetch) the branch. If the head is new, a
-//! [`Snapshot`](reconcile::snapshot::Snapshot) reads the app files ([`config::all`]) and
+//! the image, as it does when the interval of Git has passed. It [fetches](git::Mirror::fetch) the branch.
+//! If the head is new, a [`Snapshot`](reconcile::snapshot::Snapshot) reads the app files ([`config::all`]) and
 //! [indexes](manifest::index()) the files whose content it has not seen, and [claims](reconcile::claims::claim)
 //! settle which stage each [`Site`](manifest::Site) belongs to.
 //!
-//! The [`Observer`](reconcile::observe::Observer) takes the tags from the poller. The plan asks the [policy](policy::select()) of each stage, which says that it
-//! [needs](policy::Outcome::Needs) the manifest of the new tag; the observer reads its digest, and the
+//! The [`Observer`](reconcile::observe::Observer) takes the tags from the poller. The plan asks the
+//! [policy](policy::select()) of each stage, which says that it [needs](policy::Outcome::Needs) the manifest of the new tag; the observer reads its digest, and the
 //! plan is made again, with a [`Change`](reconcile::plan::Change) this time.
 //!
 //! [`prepare`](reconcile::prepare::prepare) turns the change into the bytes of files and a
