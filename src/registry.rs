@@ -15,6 +15,7 @@
 
 mod account;
 mod auth;
+mod authorities;
 pub mod challenge;
 pub mod cloud;
 mod delay;
@@ -41,20 +42,19 @@ pub use error::{As, Error, Fault, LoginError};
 pub use fast::{Api, Ask, Listed, TagSet};
 pub use limits::Limits;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use reqwest::Url;
 
 use auth::{Memory, Session};
+use authorities::Connecting;
 use cloud::Clouds;
 use exchange::{Connections, Gates, Sender};
 use fast::Resting;
 use pace::Pace;
 
 use crate::clock::Clock;
-use crate::http;
 use crate::image::{DOCKER_HUB, Digest, Image, Tag};
 
 /// Where Docker Hub serves the distribution API.
@@ -95,7 +95,7 @@ struct Inner {
     /// A hash of each account.
     fingerprints: Vec<String>,
     /// The connections of each account.
-    connections: Vec<Connections>,
+    connections: Vec<Connecting>,
     /// The connections of everything without an account.
     anonymous: Connections,
     clock: Clock,
@@ -110,7 +110,7 @@ impl Client {
     /// A client with these accounts. The clock is for waits that registries give as dates.
     ///
     /// # Errors
-    /// When a certificate authority file can't be read or used.
+    /// When no HTTP client can be set up.
     pub fn new(accounts: Vec<Account>, clock: Clock) -> Result<Self, Error> {
         Self::with_limits(accounts, clock, Limits::default())
     }
@@ -118,21 +118,18 @@ impl Client {
     /// A client with these accounts and other bounds than the usual ones.
     ///
     /// # Errors
-    /// When a certificate authority file can't be read or used.
+    /// When no HTTP client can be set up.
     pub fn with_limits(
         accounts: Vec<Account>,
         clock: Clock,
         limits: Limits,
     ) -> Result<Self, Error> {
-        let anonymous = connections("any registry", Vec::new())?;
+        let anonymous = authorities::connections(Vec::new()).map_err(Error::Client)?;
         let clouds = Clouds::new(&limits)?;
         let connections = accounts
             .iter()
-            .map(|account| match &account.ca_pem {
-                None => Ok(anonymous.clone()),
-                Some(path) => connections(&account.host, read_ca(&account.host, path)?),
-            })
-            .collect::<Result<_, Error>>()?;
+            .map(|account| Connecting::new(account.ca_pem.clone()))
+            .collect();
         let pace = Pace::new(limits.clone());
         // What is printed names files and variables, never what is in them.
         let fingerprint = |account| Digest::of(format!("{account:?}").as_bytes()).to_string();
@@ -158,11 +155,11 @@ impl Client {
 
     /// The host that is asked for `image` with an account: the image's own, or a mirror.
     pub fn host_of(&self, image: &Image, account: AccountId) -> String {
-        let target = self.0.target(image, account);
-        target.map_or_else(
-            |_| image.registry().to_owned(),
-            |target| target.image.registry().to_owned(),
-        )
+        let asked = self
+            .0
+            .own(image, account)
+            .and_then(|own| own.0.asked(image));
+        asked.as_ref().unwrap_or(image).registry().to_owned()
     }
 
     /// What tells an account from others in the next process, too: all that is configured of it, hashed.
@@ -185,7 +182,7 @@ impl Client {
     /// When the registry can't be asked, or the listing can't be followed to its end.
     pub async fn tags(&self, image: &Image, account: AccountId) -> Result<Listing, Error> {
         let list = async {
-            let target = self.0.target(image, account)?;
+            let target = self.0.target(image, account).await?;
             let session = self.0.session(&target)?;
             self.0.in_time(image, tags::list(&session)).await
         };
@@ -209,7 +206,7 @@ impl Client {
         ask: &Ask<'_>,
     ) -> Result<TagSet, Error> {
         let list = async {
-            let target = self.0.target(image, account)?;
+            let target = self.0.target(image, account).await?;
             let session = self.0.session(&target)?;
             let work = fast::list(&session, target.api, ask, &self.0.resting);
             self.0.in_time(image, work).await
@@ -232,7 +229,7 @@ impl Client {
         tag: &Tag,
     ) -> Result<Resolved, Error> {
         let resolve = async {
-            let target = self.0.target(image, account)?;
+            let target = self.0.target(image, account).await?;
             let session = self.0.session(&target)?;
             self.0
                 .in_time(image, manifest::resolve(&session, tag))
@@ -258,7 +255,7 @@ impl Client {
         detail: Detail,
     ) -> Result<Described, Error> {
         let describe = async {
-            let target = self.0.target(image, account)?;
+            let target = self.0.target(image, account).await?;
             let session = self.0.session(&target)?;
             self.0
                 .in_time(image, describe::describe(&session, digest, detail))
@@ -287,30 +284,36 @@ impl Inner {
         }
     }
 
+    /// The account of this number and its connections, if it is for the image's registry: that of another
+    /// one must not lend its credentials to this one.
+    fn own(&self, image: &Image, id: AccountId) -> Option<(&Account, &Connecting)> {
+        let index = id.index()?;
+        let account = self.accounts.get(index)?;
+        let connecting = self.connections.get(index)?;
+        (account.host == image.registry()).then_some((account, connecting))
+    }
+
     /// What is asked, and as whom, when `image` is looked up with an account.
-    fn target(&self, image: &Image, id: AccountId) -> Result<Target<'_>, Fault> {
-        // An account of another registry must not lend its credentials to this one.
-        let own = id.index().and_then(|index| {
-            let account = self.accounts.get(index)?;
-            let connections = self.connections.get(index)?;
-            (account.host == image.registry()).then_some((account, connections))
-        });
-        let Some((account, connections)) = own else {
+    async fn target(&self, image: &Image, id: AccountId) -> Result<Target<'_>, Fault> {
+        let Some((account, connecting)) = self.own(image, id) else {
             return Ok(Target {
                 image: image.clone(),
                 account: AccountId::ANONYMOUS,
                 scheme: Scheme::Https,
                 credentials: &Credentials::Anonymous,
-                connections: &self.anonymous,
+                connections: self.anonymous.clone(),
                 api: Api::Detect,
             });
         };
         let asked = account.asked(image);
+        let asked = asked.ok_or_else(|| Fault::NotARegistry {
+            host: image.registry().to_owned(),
+            reason: format!("its mirror can't have an image called `{image}`"),
+        })?;
+        let host = asked.registry();
+        let connections = connecting.connections(host, &self.anonymous).await?;
         Ok(Target {
-            image: asked.ok_or_else(|| Fault::NotARegistry {
-                host: image.registry().to_owned(),
-                reason: format!("its mirror can't have an image called `{image}`"),
-            })?,
+            image: asked,
             account: id,
             scheme: account.scheme,
             credentials: &account.credentials,
@@ -322,7 +325,7 @@ impl Inner {
     fn session<'a>(&'a self, target: &'a Target<'a>) -> Result<Session<'a>, Fault> {
         Ok(Session {
             sender: Sender {
-                connections: target.connections,
+                connections: &target.connections,
                 limits: &self.limits,
                 clock: &self.clock,
                 gates: &self.gates,
@@ -344,7 +347,7 @@ struct Target<'a> {
     account: AccountId,
     scheme: Scheme,
     credentials: &'a Credentials,
-    connections: &'a Connections,
+    connections: Connections,
     api: Api,
 }
 
@@ -357,35 +360,6 @@ fn origin(image: &Image, scheme: Scheme) -> Result<Url, Fault> {
     Url::parse(&format!("{}://{host}/", scheme.as_str())).map_err(|_| Fault::NotARegistry {
         host: host.to_owned(),
         reason: "its name isn't that of a host".to_owned(),
-    })
-}
-
-fn connections(host: &str, ca_pem: Vec<u8>) -> Result<Connections, Error> {
-    let client = |redirects| {
-        let options = http::Options {
-            ca_pem: ca_pem.clone(),
-            // Each request has a limit of its own.
-            timeout: None,
-            redirects,
-            ..http::Options::default()
-        };
-        http::client(&options).map_err(|source| Error::Client {
-            host: host.to_owned(),
-            source,
-        })
-    };
-    Ok(Connections {
-        reach: http::Reach::Outside,
-        usual: client(http::Redirects::Any)?,
-        secretive: client(http::Redirects::SameHost)?,
-    })
-}
-
-fn read_ca(host: &str, path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Ca {
-        host: host.to_owned(),
-        path: path.to_owned(),
-        source,
     })
 }
 

@@ -31,7 +31,7 @@ pub struct Account {
     pub scheme: Scheme,
     /// As whom.
     pub credentials: Credentials,
-    /// Certificate authorities trusted besides the system's, PEM; read when the client is made.
+    /// Certificate authorities trusted besides the system's, PEM; read at each use.
     pub ca_pem: Option<PathBuf>,
 }
 

@@ -110,10 +110,7 @@ fn connections(reach: Reach) -> Result<Connections, Error> {
         reach,
         ..crate::http::Options::default()
     };
-    let client = crate::http::client(&options).map_err(|source| Error::Client {
-        host: "cloud services".to_owned(),
-        source,
-    })?;
+    let client = crate::http::client(&options).map_err(Error::Client)?;
     Ok(Connections {
         reach,
         usual: client.clone(),

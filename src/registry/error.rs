@@ -43,24 +43,9 @@ pub enum Error {
         /// Why not.
         source: Box<Fault>,
     },
-    /// The certificate authorities of an account can't be read.
-    #[error("the certificate authority file {} for {host} can't be read", path.display())]
-    Ca {
-        /// The account's registry.
-        host: String,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// No HTTP client could be made for an account.
-    #[error("the connection to {host} can't be set up")]
-    Client {
-        /// The account's registry.
-        host: String,
-        /// Why not.
-        source: http::Error,
-    },
+    /// No HTTP client could be made.
+    #[error("the connections to registries can't be set up")]
+    Client(#[source] http::Error),
 }
 
 impl Error {
@@ -70,7 +55,7 @@ impl Error {
             Self::Tags { source, .. }
             | Self::Resolve { source, .. }
             | Self::Describe { source, .. } => Some(source),
-            Self::Ca { .. } | Self::Client { .. } => None,
+            Self::Client(_) => None,
         }
     }
 
@@ -159,6 +144,26 @@ pub enum Fault {
         host: String,
         /// Why not.
         source: reqwest::Error,
+    },
+    /// The configured certificate authorities can't be read.
+    #[error("the certificate authority file {} for {host} can't be read", path.display())]
+    Authorities {
+        /// The server.
+        host: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The configured certificate authorities can't be used.
+    #[error("the certificate authority file {} for {host} can't be used", path.display())]
+    BadAuthorities {
+        /// The server.
+        host: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: http::Error,
     },
     /// It is an address where clouds hand out machine credentials, so it wasn't asked.
     #[error("{host} is a link-local or metadata address, which no registry has")]
@@ -309,6 +314,9 @@ impl Fault {
             }
             Self::Tls { .. } => {
                 "configure the certificate authority of the registry, or plain HTTP if it has no TLS"
+            }
+            Self::Authorities { .. } | Self::BadAuthorities { .. } => {
+                "check the registry's `ca`: a file with certificates in PEM; it is read again each time"
             }
             Self::Unauthorized {
                 who: As::Nobody, ..

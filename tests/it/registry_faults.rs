@@ -430,3 +430,33 @@ async fn a_metadata_address_is_no_registry() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_missing_authority_file_concerns_its_own_registry_alone() {
+    let server = Server::start(|_, _| Reply::json(200, r#"{"tags":["1.0"]}"#)).await;
+    let broken = Account {
+        ca_pem: Some("/nowhere/ca.pem".into()),
+        ..Account::anonymous("other.example")
+    };
+    let sound = Account {
+        scheme: Scheme::PlainHttp,
+        ..Account::anonymous(server.host())
+    };
+    let client = Client::with_limits(vec![broken, sound], clock(), limits()).unwrap();
+    let list = async |image: String| {
+        let image: Image = image.parse().unwrap();
+        let account = client.account_for(&image, Access::All);
+        client.tags(&image, account).await
+    };
+    let error = list("other.example/acme/shop".to_owned())
+        .await
+        .unwrap_err();
+    let words = error.words();
+    assert!(
+        words.contains("/nowhere/ca.pem for other.example can't be read"),
+        "{words}"
+    );
+    assert!(!error.is_retryable());
+    let listing = list(format!("{}/acme/shop", server.host())).await.unwrap();
+    assert_eq!(listing.tags.len(), 1);
+}

@@ -151,7 +151,7 @@ async fn a_registry_is_known_by_its_name() {
         ("docker.pkg.dev.example.com/a", Api::Plain),
     ] {
         let image: Image = image.parse().unwrap();
-        let target = client.0.target(&image, AccountId::ANONYMOUS).unwrap();
+        let target = client.0.target(&image, AccountId::ANONYMOUS).await.unwrap();
         let session = client.0.session(&target).unwrap();
         assert_eq!(detect(&session), api, "{image}");
     }
