@@ -12,10 +12,12 @@ use crate::cli::view::StageView;
 use crate::clock::Clock;
 use crate::config::App;
 use crate::diag::{Diagnostic, Position};
+use crate::driver::{self, Entry};
 use crate::image::Tag;
 use crate::policy::Verdict;
 use crate::reconcile::plan::{Blocked, StagePlan, Step};
 use crate::reconcile::{Freshness, Observation, Reconciler};
+use crate::state::State;
 
 /// Prints every tag of an app with its verdict, and what each stage runs and waits for
 #[derive(Debug, Args)]
@@ -70,7 +72,8 @@ struct TagRow {
 /// Runs the command.
 ///
 /// # Errors
-/// When the configuration can't be read, a config repo can't be fetched, or no app has the name.
+/// When the configuration can't be read, or no app has the name. A config repo that can't be read is
+/// printed, and the app is looked for in the others.
 pub async fn run(
     arguments: &Explain,
     config: Option<&Path>,
@@ -80,9 +83,16 @@ pub async fn run(
         return Ok(Exit::Invalid);
     };
     let state = service::cache(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &state, &Clock::system())?;
-    for reconciler in &mut reconcilers {
-        let observation = reconciler.observe(Freshness::Anew).await?;
+    let mut exit = Exit::Done;
+    for entry in &driver::entries(&service, &state, &Clock::system())? {
+        let (mut reconciler, observation) = match observe(entry, &state).await {
+            Ok(observed) => observed,
+            Err(error) => {
+                output.note(format!("error: {error}"));
+                exit = Exit::Failed;
+                continue;
+            }
+        };
         let apps = &observation.snapshot.apps;
         let Some(app) = apps
             .iter()
@@ -90,7 +100,7 @@ pub async fn run(
         else {
             continue;
         };
-        let explanation = explain(arguments, app, reconciler, &observation).await;
+        let explanation = explain(arguments, app, &mut reconciler, &observation).await;
         anyhow::ensure!(
             !explanation.stages.is_empty(),
             "`{}` has no stage `{}`",
@@ -102,12 +112,24 @@ pub async fn run(
         } else {
             print(&explanation, arguments.tags, output);
         }
-        return Ok(Exit::Done);
+        return Ok(exit);
+    }
+    if exit == Exit::Failed {
+        return Ok(exit);
     }
     anyhow::bail!(
         "no config repo has a valid app named `{}`; `tagwright check` tells what is wrong with app files",
         arguments.app
     )
+}
+
+async fn observe(entry: &Entry, state: &State) -> Result<(Reconciler, Observation), String> {
+    let opened = entry.open(state).map_err(|error| driver::words(&error));
+    let mut reconciler = opened?;
+    match reconciler.observe(Freshness::Anew).await {
+        Ok(observation) => Ok((reconciler, observation)),
+        Err(error) => Err(driver::words(&error)),
+    }
 }
 
 async fn explain(

@@ -9,7 +9,9 @@ use crate::cli::output::{Exit, Output};
 use crate::cli::service;
 use crate::cli::view::{self, PlanView};
 use crate::clock::Clock;
-use crate::reconcile::{Freshness, Observation, Reconciler};
+use crate::driver::{self, Entry};
+use crate::reconcile::{Freshness, Observation};
+use crate::state::State;
 
 /// Prints what `sync` would do, with reasons and a diff; touches nothing
 #[derive(Debug, Args)]
@@ -30,13 +32,23 @@ pub struct Plan {
 
 #[derive(Serialize)]
 struct Plans {
-    repositories: Vec<PlanView>,
+    repositories: Vec<Planned>,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    /// Why there is no plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(flatten)]
+    plan: PlanView,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the configuration can't be read, or a config repo can't be fetched.
+/// When the configuration can't be read or the cache can't be used. A config repo that fails is printed
+/// and does not keep the others from being planned.
 pub async fn run(
     arguments: &Plan,
     config: Option<&std::path::Path>,
@@ -47,59 +59,88 @@ pub async fn run(
     };
     let clock = Clock::system();
     let state = service::cache(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &state, &clock)?;
+    let mut entries = driver::entries(&service, &state, &clock)?;
     if let Some(name) = &arguments.repository {
-        reconcilers.retain(|reconciler| reconciler.repository().name.as_str() == name);
-        anyhow::ensure!(!reconcilers.is_empty(), "no config repo is named `{name}`");
+        entries.retain(|entry| entry.repository().name.as_str() == name);
+        anyhow::ensure!(!entries.is_empty(), "no config repo is named `{name}`");
     }
     if arguments.path.is_some() {
         anyhow::ensure!(
-            reconcilers.len() == 1,
+            entries.len() == 1,
             "--path plans one config repo: name it with --repository"
         );
     }
     let mut plans = Plans {
         repositories: Vec::new(),
     };
-    let mut exit = Exit::Done;
     let mut found = false;
-    for reconciler in &mut reconcilers {
-        let mut observation = observe(reconciler, arguments.path.as_deref()).await?;
-        found |= focus(&mut observation, arguments.app.as_deref());
-        let view = PlanView::of(reconciler.repository().name.as_str(), &observation);
-        if view.exit() == Exit::Failed {
-            exit = Exit::Failed;
-        }
-        if !output.is_json() {
-            print(&view, &observation, output);
-        }
-        plans.repositories.push(view);
+    for entry in &entries {
+        let name = entry.repository().name.as_str();
+        let planned = match observe(entry, &state, arguments.path.as_deref()).await {
+            Ok(mut observation) => {
+                found |= focus(&mut observation, arguments.app.as_deref());
+                Planned::of(name, &observation, output)
+            }
+            Err(error) => Planned::failed(name, &error, output),
+        };
+        plans.repositories.push(planned);
     }
-    if let Some(app) = arguments.app.as_deref().filter(|_| !found) {
+    let failed = plans.repositories.iter().any(Planned::has_failed);
+    let unread = plans.repositories.iter().any(|one| one.message.is_some());
+    if let Some(app) = arguments.app.as_deref().filter(|_| !found && !unread) {
         anyhow::bail!("no config repo has an app named `{app}`");
     }
     if output.is_json() {
         output.json(&plans);
     }
-    let pending = plans
-        .repositories
-        .iter()
-        .any(|plan| !plan.changes.is_empty());
-    if exit == Exit::Done && pending && arguments.detailed_exitcode {
-        exit = Exit::Pending;
-    }
-    Ok(exit)
+    let mut plans = plans.repositories.iter().map(|planned| &planned.plan);
+    let pending = plans.any(|plan| !plan.changes.is_empty());
+    Ok(match (failed, pending && arguments.detailed_exitcode) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Pending,
+        (false, false) => Exit::Done,
+    })
 }
 
 async fn observe(
-    reconciler: &mut Reconciler,
+    entry: &Entry,
+    state: &State,
     path: Option<&std::path::Path>,
-) -> anyhow::Result<Observation> {
+) -> Result<Observation, String> {
+    let opened = entry.open(state).map_err(|error| driver::words(&error));
+    let mut reconciler = opened?;
     let observed = match path {
         Some(folder) => reconciler.observe_folder(folder).await,
         None => reconciler.observe(Freshness::Anew).await,
     };
-    Ok(observed?)
+    observed.map_err(|error| driver::words(&error))
+}
+
+impl Planned {
+    fn of(name: &str, observation: &Observation, output: Output) -> Self {
+        let plan = PlanView::of(name, observation);
+        if !output.is_json() {
+            print(&plan, observation, output);
+        }
+        Self {
+            message: None,
+            plan,
+        }
+    }
+
+    fn failed(name: &str, error: &str, output: Output) -> Self {
+        if !output.is_json() {
+            output.note(format!("error: {error}"));
+        }
+        Self {
+            message: Some(error.to_owned()),
+            plan: PlanView::unknown(name),
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.message.is_some() || self.plan.exit() == Exit::Failed
+    }
 }
 
 /// Leaves only `app` in the observation, and the commits that change it; says whether it is there.

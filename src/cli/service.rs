@@ -1,15 +1,11 @@
-//! What the commands that need the service's configuration share: loading it, its cache folder, and
-//! its reconcilers.
+//! What the commands that need the service's configuration share: loading it, and its cache folder.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use crate::cli::output::Output;
-use crate::clock::Clock;
 use crate::config::{self, Service};
-use crate::driver;
-use crate::reconcile::Reconciler;
 use crate::state::{self, State};
 
 /// The configuration file where none is named.
@@ -74,16 +70,4 @@ fn own(folder: &Path) -> Result<State, state::Error> {
         }
     }
     State::own(folder)
-}
-
-/// The reconcilers of all config repos.
-///
-/// # Errors
-/// When a mirror or the registry client can't be set up.
-pub fn reconcilers(
-    service: &Service,
-    state: &State,
-    clock: &Clock,
-) -> anyhow::Result<Vec<Reconciler>> {
-    Ok(driver::reconcilers(service, state, clock)?)
 }

@@ -112,14 +112,7 @@ impl PassView {
         Self {
             result: "error",
             message: Some(message),
-            plan: PlanView {
-                repository: name.to_owned(),
-                commit: None,
-                changes: Vec::new(),
-                stages: Vec::new(),
-                refused: Vec::new(),
-                problems: Vec::new(),
-            },
+            plan: PlanView::unknown(name),
         }
     }
 

@@ -98,6 +98,18 @@ pub struct StageView {
 }
 
 impl PlanView {
+    /// The view of a config repo that could not be observed.
+    pub fn unknown(repository: &str) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            commit: None,
+            changes: Vec::new(),
+            stages: Vec::new(),
+            refused: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
     /// The view of an observation.
     pub fn of(repository: &str, observation: &Observation) -> Self {
         Self {

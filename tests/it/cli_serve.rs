@@ -363,6 +363,20 @@ fn a_mirror_that_cannot_be_opened_stops_its_own_config_repo_only() {
     });
     assert_eq!(results, ["error", "landed"]);
 
+    let planned = place.run(&["plan", "-o", "json"]).exits(1).json();
+    let plans = &planned["repositories"];
+    let words = "the mirror of config repo `copy` can't be opened: ";
+    assert!(plans[0]["message"].as_str().unwrap().starts_with(words));
+    assert_eq!(plans[1]["stages"][0]["state"], "upToDate");
+    assert!(plans[1]["message"].is_null());
+    let explained = place.run(&["explain", "shop"]).exits(1);
+    assert!(explained.stderr.contains(words), "{}", explained.stderr);
+    assert!(
+        explained.stdout.contains("runs 1.1.0"),
+        "{}",
+        explained.stdout
+    );
+
     fleet.scenario.push("acme/shop", &["1.2.0"]);
     let service = Service::start(&fleet);
     wait_for(&fleet, "1.2.0");

@@ -286,6 +286,11 @@ fn fields_are_those_of_the_tables() {
     let (landed, _) = tagwright(at, &["sync"]);
     assert_eq!(landed["repositories"][0]["result"], "landed");
     reference.note("sync", "", &landed);
+    let gone = "version: 1\nrepositories: [{name: gone, url: /nowhere/gone.git, policies: [p/]}]\n";
+    std::fs::write(at.join("gone.yaml"), gone).unwrap();
+    let (unread, ended) = tagwright(at, &["plan", "--config", "gone.yaml"]);
+    assert_eq!(ended, 1);
+    reference.note("plan", "", &unread);
 
     let work = world.repo.clone_to();
     for (key, value) in [("user.name", "Ada"), ("user.email", "ada@example.com")] {
