@@ -206,7 +206,8 @@ impl Client {
         ask: &Ask<'_>,
     ) -> Result<TagSet, Error> {
         let list = async {
-            let target = self.0.target(image, account).await?;
+            let mut target = self.0.target(image, account).await?;
+            target.company = self.0.asked(ask.company, account);
             let session = self.0.session(&target)?;
             let work = fast::list(&session, target.api, ask, &self.0.resting);
             self.0.in_time(image, work).await
@@ -298,6 +299,7 @@ impl Inner {
         let Some((account, connecting)) = self.own(image, id) else {
             return Ok(Target {
                 image: image.clone(),
+                company: Vec::new(),
                 account: AccountId::ANONYMOUS,
                 scheme: Scheme::Https,
                 credentials: &Credentials::Anonymous,
@@ -314,12 +316,24 @@ impl Inner {
         let connections = connecting.connections(host, &self.anonymous).await?;
         Ok(Target {
             image: asked,
+            company: Vec::new(),
             account: id,
             scheme: account.scheme,
             credentials: &account.credentials,
             connections,
             api: account.api,
         })
+    }
+
+    /// What `images` are asked for as with an account; without those that aren't asked for.
+    fn asked(&self, images: &[Image], account: AccountId) -> Vec<Image> {
+        let asked = images
+            .iter()
+            .filter_map(|image| match self.own(image, account) {
+                Some((account, _)) => account.asked(image),
+                None => Some(image.clone()),
+            });
+        asked.collect()
     }
 
     fn session<'a>(&'a self, target: &'a Target<'a>) -> Result<Session<'a>, Fault> {
@@ -335,6 +349,7 @@ impl Inner {
             memory: &self.memory,
             origin: origin(&target.image, target.scheme)?,
             image: &target.image,
+            company: &target.company,
             account: target.account,
             credentials: target.credentials,
         })
@@ -344,6 +359,8 @@ impl Inner {
 /// An image as it is asked for, which at a mirror has another name, and the means to ask.
 struct Target<'a> {
     image: Image,
+    /// Images of the same host and account that are about to be asked for.
+    company: Vec<Image>,
     account: AccountId,
     scheme: Scheme,
     credentials: &'a Credentials,

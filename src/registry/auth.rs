@@ -1,7 +1,7 @@
 //! Signing in: requests to a registry with what it asks for, and no more than it asks for.
 //!
 //! Invariant: a request first goes out with what the same image needed last time, or bare; a refusal
-//! is answered once. Passwords and tokens go only to the registry's own origin, and to a token server
+//! is answered once, and once more where it may be due to a token that was asked for with others. Passwords and tokens go only to the registry's own origin, and to a token server
 //! that passed [`token::realm`]. What a registry that answered through a redirect to elsewhere asks
 //! for is not answered.
 
@@ -17,7 +17,7 @@ use super::challenge::{self, Challenge};
 use super::cloud::{Clouds, Counter};
 use super::exchange::{Authorization, Reply, Request, Sender};
 use super::login::{self, Helpers, Login, Reuse};
-use super::token::{self, Key, Tokens};
+use super::token::{self, Key, Pass, Proof, Server, Tokens};
 use super::{AccountId, Credentials, Fault};
 use crate::image::Image;
 
@@ -28,7 +28,23 @@ const MAX_KNOWN: usize = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
     Basic,
-    Bearer { realm: Url, service: Option<String> },
+    Bearer(Server),
+}
+
+/// What a request is signed with.
+struct Signed {
+    authorization: Authorization,
+    /// How sure it is that it is good for the image.
+    proof: Proof,
+}
+
+impl From<Authorization> for Signed {
+    fn from(authorization: Authorization) -> Self {
+        Self {
+            authorization,
+            proof: Proof::Own,
+        }
+    }
 }
 
 /// What is known from earlier requests.
@@ -57,6 +73,8 @@ pub(super) struct Session<'a> {
     pub(super) sender: Sender<'a>,
     pub(super) memory: &'a Memory,
     pub(super) image: &'a Image,
+    /// Images of the same host and account that are about to be asked for.
+    pub(super) company: &'a [Image],
     pub(super) account: AccountId,
     pub(super) credentials: &'a Credentials,
     /// The registry's origin.
@@ -70,7 +88,7 @@ impl Session<'_> {
     /// The token server that the registry named before, and what that calls the registry.
     pub(super) fn token_server(&self) -> Option<(Url, Option<String>)> {
         match self.ways().get(&self.key()).cloned()? {
-            Way::Bearer { realm, service } => Some((realm, service)),
+            Way::Bearer(server) => Some((server.realm, server.service)),
             Way::Basic => None,
         }
     }
@@ -99,17 +117,21 @@ impl Session<'_> {
         };
         let request = ask(user, password);
         let key = Key {
-            realm: request.url.clone(),
-            service: None,
+            server: Server {
+                realm: request.url.clone(),
+                service: None,
+            },
             scope: scope.to_owned(),
             login: login.fingerprint(),
         };
-        let fetch = || async {
+        let fetch = |_| async {
             let reply = self.sender.send(&request).await?;
             token::granted_to(&login, reply)
         };
+        let nobody = std::future::ready(Vec::new());
         let tokens = &self.memory.tokens;
-        tokens.get(key, None, Instant::now(), fetch).await.map(Some)
+        let pass = tokens.get(&key, None, nobody, Instant::now(), fetch);
+        Ok(Some(pass.await?.value))
     }
 
     /// Sends a request to the registry, signing in as needed.
@@ -125,23 +147,67 @@ impl Session<'_> {
     ) -> Result<Reply, Fault> {
         let login = self.login(Reuse::Allowed).await?;
         let read_at = Instant::now();
-        request.authorization = self.usual(&login, actions).await?;
-        let reply = self.sender.send(&request).await?;
-        if reply.status != StatusCode::UNAUTHORIZED {
-            return admitted(reply, &login);
-        }
-        let before = (request.authorization, login.fingerprint());
-        let reuse = match before.0 {
-            Authorization::None => Reuse::Allowed,
-            _ => Reuse::Since(read_at),
-        };
-        let login = self.login(reuse).await?;
-        request.authorization = self.answer(&reply, &login, actions, before).await?;
+        let signed = self.usual(&login, actions).await?;
+        request.authorization = signed.authorization;
         let reply = self.sender.send(&request).await?;
         if reply.status == StatusCode::UNAUTHORIZED {
-            return Err(refused(&reply, &login));
+            let before = (request.authorization, login.fingerprint());
+            let reuse = match before.0 {
+                Authorization::None => Reuse::Allowed,
+                _ => Reuse::Since(read_at),
+            };
+            let login = self.login(reuse).await?;
+            let again = self.answer(&reply, &login, actions, before).await?;
+            request.authorization = again.authorization;
+            let reply = self.sender.send(&request).await?;
+            if signed.proof.is_doubted_by(StatusCode::UNAUTHORIZED) {
+                self.compare(&reply, signed.proof);
+            }
+            return self
+                .with_own(actions, request, reply, &login, again.proof)
+                .await;
         }
-        admitted(reply, &login)
+        self.with_own(actions, request, reply, &login, signed.proof)
+            .await
+    }
+
+    /// The reply to a request, unless it may be due to a token that was asked for with others: then that
+    /// to the same request with a token for this image alone.
+    async fn with_own(
+        &self,
+        actions: &str,
+        mut request: Request,
+        reply: Reply,
+        login: &Login,
+        proof: Proof,
+    ) -> Result<Reply, Fault> {
+        let way = self.ways().get(&self.key()).cloned();
+        let reply = match (&request.authorization, way) {
+            (Authorization::Bearer(shared), Some(way)) if proof.is_doubted_by(reply.status) => {
+                let own = self
+                    .authorization(&way, login, actions, Some(shared))
+                    .await?;
+                request.authorization = own.authorization;
+                let reply = self.sender.send(&request).await?;
+                self.compare(&reply, proof);
+                reply
+            }
+            _ => reply,
+        };
+        match reply.status {
+            StatusCode::UNAUTHORIZED => Err(refused(&reply, login)),
+            _ => admitted(reply, login),
+        }
+    }
+
+    /// Remembers that the token server gives no good token for several images, if a token for this one
+    /// alone has another reply than one with this proof had.
+    fn compare(&self, reply: &Reply, proof: Proof) {
+        if !proof.is_doubted_by(reply.status)
+            && let Some(Way::Bearer(server)) = self.ways().get(&self.key())
+        {
+            self.memory.tokens.found_single(server, Instant::now());
+        }
     }
 
     async fn login(&self, reuse: Reuse) -> Result<Login, Fault> {
@@ -167,9 +233,9 @@ impl Session<'_> {
 
     /// What the last request for this image needed. If that can't be had any more the way is
     /// forgotten, so that the next request asks the registry again.
-    async fn usual(&self, login: &Login, actions: &str) -> Result<Authorization, Fault> {
+    async fn usual(&self, login: &Login, actions: &str) -> Result<Signed, Fault> {
         let Some(way) = self.ways().get(&self.key()).cloned() else {
-            return Ok(Authorization::None);
+            return Ok(Authorization::None.into());
         };
         let result = self.authorization(&way, login, actions, None).await;
         if result.is_err() {
@@ -185,7 +251,7 @@ impl Session<'_> {
         login: &Login,
         actions: &str,
         before: (Authorization, [u8; 32]),
-    ) -> Result<Authorization, Fault> {
+    ) -> Result<Signed, Fault> {
         if reply.url.origin() != self.origin.origin() {
             return Err(refused(reply, login));
         }
@@ -226,10 +292,10 @@ impl Session<'_> {
                 reason,
             })?;
             let service = challenge.get("service").map(str::to_owned);
-            return Ok(Some(Way::Bearer {
+            return Ok(Some(Way::Bearer(Server {
                 realm: url,
                 service,
-            }));
+            })));
         }
         let basic = challenges.iter().any(|challenge| challenge.is("Basic"));
         Ok((basic && matches!(login, Login::Basic(..))).then_some(Way::Basic))
@@ -241,29 +307,74 @@ impl Session<'_> {
         login: &Login,
         actions: &str,
         refused: Option<&SecretString>,
-    ) -> Result<Authorization, Fault> {
-        match (way, login) {
+    ) -> Result<Signed, Fault> {
+        let authorization = match (way, login) {
             (Way::Basic, Login::Basic(user, password)) => {
-                Ok(Authorization::Basic(user.clone(), password.clone()))
+                Authorization::Basic(user.clone(), password.clone())
             }
-            (Way::Basic, _) => Ok(Authorization::None),
-            (Way::Bearer { .. }, Login::RegistryToken(token)) => {
-                Ok(Authorization::Bearer(token.clone()))
+            (Way::Basic, _) => Authorization::None,
+            (Way::Bearer(_), Login::RegistryToken(token)) => Authorization::Bearer(token.clone()),
+            (Way::Bearer(server), login) => {
+                let pass = self.token(server, login, actions, refused).await?;
+                return Ok(Signed {
+                    authorization: Authorization::Bearer(pass.value),
+                    proof: pass.proof,
+                });
             }
-            (Way::Bearer { realm, service }, login) => {
-                let key = Key {
-                    realm: realm.clone(),
-                    service: service.clone(),
-                    // Ours rather than the challenge's, which on some registries is a placeholder.
-                    scope: format!("repository:{}:{actions}", self.image.repository()),
-                    login: login.fingerprint(),
-                };
-                let fetch = || token::request(&self.sender, &key, login);
-                let tokens = &self.memory.tokens;
-                let token = tokens.get(key.clone(), refused, Instant::now(), fetch);
-                Ok(Authorization::Bearer(token.await?))
+        };
+        Ok(authorization.into())
+    }
+
+    /// A token to do these things to the repository; a new one is for those of the company, too.
+    async fn token(
+        &self,
+        server: &Server,
+        login: &Login,
+        actions: &str,
+        refused: Option<&SecretString>,
+    ) -> Result<Pass, Fault> {
+        let key_of = |image: &Image| Key {
+            server: server.clone(),
+            // Ours rather than the challenge's, which on some registries is a placeholder.
+            scope: format!("repository:{}:{actions}", image.repository()),
+            login: login.fingerprint(),
+        };
+        let way = Way::Bearer(server.clone());
+        let company = async {
+            let others = self.others(&way);
+            let alike = login::alike(self.credentials, self.image, others).await;
+            alike.iter().map(|image| key_of(image).scope).collect()
+        };
+        let sender = &self.sender;
+        let fetch = |scopes: Vec<String>| async move {
+            token::request(sender, server, &scopes, login).await
+        };
+        let tokens = &self.memory.tokens;
+        let now = Instant::now();
+        let pass = tokens
+            .get(&key_of(self.image), refused, company, now, fetch)
+            .await?;
+        // Those of the company for which there is a token need not ask how to sign in.
+        for image in self.company {
+            let mut ways = self.ways();
+            let key = (self.account, image.clone());
+            if ways.len() < MAX_KNOWN && !ways.contains_key(&key) && tokens.has(&key_of(image), now)
+            {
+                ways.insert(key, way.clone());
             }
         }
+        Ok(pass)
+    }
+
+    /// Those of the company that sign in this way, as far as is known.
+    fn others(&self, way: &Way) -> Vec<Image> {
+        let ways = self.ways();
+        let others = self.company.iter().filter(|image| {
+            let known = ways.get(&(self.account, (*image).clone()));
+            let is_other = *image != self.image && image.registry() == self.image.registry();
+            is_other && known.is_none_or(|known| known == way)
+        });
+        others.cloned().collect()
     }
 
     fn remember(&self, way: Way) {

@@ -350,6 +350,16 @@ impl Fault {
         )
     }
 
+    /// Whether a token server answered, and another question may have another answer: what it says of a
+    /// user is said of all that they ask for.
+    pub(super) fn is_about_the_question(&self) -> bool {
+        match self {
+            Self::TokenRefused { status, who, .. } => *status != 401 || *who == As::Nobody,
+            Self::BadToken { .. } | Self::Server { .. } | Self::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the same request may succeed later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
         if let Self::Credentials {

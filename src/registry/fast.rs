@@ -71,6 +71,9 @@ pub struct Ask<'a> {
     /// Whether push times are wanted of all tags, as far as the registry records them; without, they
     /// come where they cost nothing.
     pub times: bool,
+    /// Images of the same registry that are about to be listed with the same account: where the registry
+    /// allows it, one token is asked for all of them.
+    pub company: &'a [Image],
 }
 
 /// Images for which the plain listing is taken, and until when.

@@ -183,16 +183,40 @@ pub(super) async fn read(
     }
 }
 
+/// Those of `others` that are signed in to as `image` is.
+pub(super) async fn alike(
+    credentials: &Credentials,
+    image: &Image,
+    others: Vec<Image>,
+) -> Vec<Image> {
+    let Credentials::DockerConfig(path) = credentials else {
+        return others;
+    };
+    let (path, image) = (path.clone(), image.clone());
+    let alike = blocking(move || {
+        let text = text(&path)?;
+        let entry = |image: &Image| docker_config::find(text.expose_secret(), image);
+        let own = entry(&image);
+        let alike = others.into_iter().filter(|other| entry(other) == own);
+        Ok(alike.collect())
+    });
+    // Whoever can't read the file says so elsewhere.
+    alike.await.unwrap_or_default()
+}
+
 fn entry(path: &Path, image: &Image) -> Result<Entry, LoginError> {
-    let text = Secret::File(PathBuf::from(path))
-        .read()
-        .map_err(|source| LoginError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+    let text = text(path)?;
     docker_config::find(text.expose_secret(), image).map_err(|reason| LoginError::Malformed {
         path: path.to_owned(),
         reason,
+    })
+}
+
+fn text(path: &Path) -> Result<SecretString, LoginError> {
+    let text = Secret::File(PathBuf::from(path)).read();
+    text.map_err(|source| LoginError::File {
+        path: path.to_owned(),
+        source,
     })
 }
 

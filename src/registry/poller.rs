@@ -321,6 +321,7 @@ impl Poller {
             let ask = Ask {
                 earlier: job.earlier.as_deref(),
                 times: job.times,
+                company: &job.company,
             };
             let client = &report.poller.0.client;
             let listed = client.list(image, *account, &ask).await;

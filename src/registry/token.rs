@@ -1,33 +1,32 @@
 //! Bearer tokens: asked for at the token server that a registry names, and kept while they are valid.
 //!
-//! Invariant: a token is used only for the repository, token server and login that it was given for; at
+//! Invariant: a token is used only for the repositories, token server and login that it was given for; at
 //! most one request for the same token is under way; a refused login is an error, never silently
 //! anonymous. Lifetimes are counted on the monotonic clock, so a wrong wall clock can't break them.
 //!
-//! Sources: the distribution project's "Token Authentication Specification" and "Token Authentication
-//! using OAuth2".
+//! Where more images of a host are about to be asked for, one token is asked for all of them. A server
+//! that can't do that, by its refusal, its grant or what the registry makes of its token, is asked for
+//! one at a time from then on.
+//!
+//! Source: the distribution project's "Token Authentication Specification".
+
+mod server;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-use super::exchange::{Authorization, Content, Reply, Request, Sender};
-use super::limits::MAX_TOKEN_REPLY;
-use super::login::Login;
-use super::{Fault, words};
-use crate::http::{is_internal, is_loopback};
+use super::Fault;
+pub(super) use server::{Granted, granted_to, realm, request};
 
 /// Tokens kept before expired ones are thrown out: one per image of a large installation.
 const MAX_TOKENS: usize = 16 * 1024;
-
-/// The lifetime of a token whose reply names none (token specification, `expires_in`).
-const USUAL_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The longest lifetime believed; a token that was revoked costs one refused request.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
@@ -35,225 +34,260 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// How long before its end a token is renewed at least: a slow request must not outlive it.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What a token is for.
+/// Most scopes of one token. Servers list them in the token, at about 150 characters each once it is
+/// encoded, and it goes into every request.
+pub(super) const MAX_SCOPES: usize = 20;
+
+/// Longest text of the scopes of one token, in bytes. Both the address that asks for it, which takes up to
+/// a third more, and the header with the token, up to twice as much and a signature with certificates,
+/// stay below the 8 KiB that servers accept by default.
+const MAX_SCOPE_TEXT: usize = 2000;
+
+/// How long a server that gives no token for several scopes is asked for one at a time: it may be mended,
+/// or another one.
+const SINGLE_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Servers of which that is remembered; an installation asks a few dozen.
+const MAX_SINGLE: usize = 1024;
+
+/// Who gives tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct Server {
     /// The token server.
     pub(super) realm: Url,
     /// The registry, as the token server knows it.
     pub(super) service: Option<String>,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Who gives it.
+    pub(super) server: Server,
     /// What may be done.
     pub(super) scope: String,
     /// The login's fingerprint.
     pub(super) login: [u8; 32],
 }
 
-/// A token as the server gave it.
-#[derive(Debug)]
-pub(super) struct Granted {
-    value: SecretString,
-    lifetime: Duration,
+/// How sure it is that a token is good for its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It was asked for that alone.
+    Own,
+    /// It was asked for several, and is good for this one by the server's word.
+    Told,
+    /// It was asked for several, and the server didn't say for which it is good.
+    Untold,
+}
+
+impl Proof {
+    /// Whether an answer with this status may be due to the token, so that one for this scope alone may
+    /// have another: a header too long for the server (RFC 6585 section 5; nginx says 400), or where it
+    /// isn't known that the token is good for it, a refusal.
+    pub(super) fn is_doubted_by(self, status: StatusCode) -> bool {
+        match self {
+            Self::Own => false,
+            Self::Told => matches!(status.as_u16(), 400 | 431),
+            Self::Untold => matches!(status.as_u16(), 400 | 401 | 403 | 404 | 431),
+        }
+    }
+}
+
+/// A token to be used.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub(super) value: SecretString,
+    pub(super) proof: Proof,
 }
 
 #[derive(Debug)]
 struct Token {
-    value: SecretString,
+    pass: Pass,
     until: Instant,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
+impl Token {
+    fn new(granted: &Granted, proof: Proof, now: Instant) -> Self {
+        Self {
+            pass: Pass {
+                value: granted.value.clone(),
+                proof,
+            },
+            until: now + useful(granted.lifetime),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    token: Option<Token>,
+    /// It was not granted together with others: either it isn't granted at all, or only alone.
+    alone: bool,
+}
+
+impl Slot {
+    fn good(&self, now: Instant) -> Option<&Token> {
+        self.token.as_ref().filter(|token| token.until > now)
+    }
+}
 
 /// The tokens at hand.
 #[derive(Debug, Default)]
-pub(super) struct Tokens(Mutex<HashMap<Key, Slot>>);
+pub(super) struct Tokens {
+    slots: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
+    /// Servers that give no token for several scopes, and until when that is believed.
+    single: Mutex<HashMap<Server, Instant>>,
+}
 
 impl Tokens {
-    /// A token for `key` that is valid at `now` and isn't `refused`, from `fetch` if none is at hand.
+    /// A token for `key` that is valid at `now` and isn't `refused`, from `fetch` if none is at hand;
+    /// `company` are scopes that a new one may be good for as well.
     pub(super) async fn get<F>(
         &self,
-        key: Key,
+        key: &Key,
         refused: Option<&SecretString>,
+        company: impl Future<Output = Vec<String>>,
         now: Instant,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<SecretString, Fault>
+        fetch: impl Fn(Vec<String>) -> F,
+    ) -> Result<Pass, Fault>
     where
         F: Future<Output = Result<Granted, Fault>>,
     {
         let slot = self.slot(key);
-        let mut token = slot.lock().await;
-        if let Some(token) = token.as_ref()
-            && token.until > now
-            && refused.is_none_or(|refused| refused.expose_secret() != token.value.expose_secret())
+        let mut own = slot.lock_owned().await;
+        if let Some(token) = own.good(now)
+            && refused.is_none_or(|it| it.expose_secret() != token.pass.value.expose_secret())
         {
-            return Ok(token.value.clone());
+            return Ok(token.pass.clone());
         }
-        *token = None;
-        let granted = fetch().await?;
-        *token = Some(Token {
-            value: granted.value.clone(),
-            until: now + useful(granted.lifetime),
-        });
-        Ok(granted.value)
+        own.token = None;
+        let mut failed_together = false;
+        if refused.is_none() && !own.alone && !self.is_single(&key.server, now) {
+            let company = self.company(key, company.await, now);
+            if !company.is_empty() {
+                match together(key, &mut own, company, now, &fetch).await {
+                    Ok(Some(pass)) => return Ok(pass),
+                    Ok(None) => {}
+                    Err(fault) if fault.is_about_the_question() => failed_together = true,
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+        let granted = fetch(vec![key.scope.clone()]).await?;
+        let told = granted.told.as_ref();
+        if failed_together || own.alone && told.is_some_and(|told| told.covers(&key.scope)) {
+            self.found_single(&key.server, now);
+        }
+        let token = own.token.insert(Token::new(&granted, Proof::Own, now));
+        Ok(token.pass.clone())
     }
 
-    fn slot(&self, key: Key) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= MAX_TOKENS && !slots.contains_key(&key) {
+    /// Remembers that a server gives no token for several scopes.
+    pub(super) fn found_single(&self, server: &Server, now: Instant) {
+        tracing::debug!(realm = %server.realm, "it is asked for one token for each image");
+        let mut single = self.single.lock().unwrap_or_else(PoisonError::into_inner);
+        if single.len() >= MAX_SINGLE {
+            single.clear();
+        }
+        single.insert(server.clone(), now + SINGLE_FOR);
+    }
+
+    fn is_single(&self, server: &Server, now: Instant) -> bool {
+        let single = self.single.lock().unwrap_or_else(PoisonError::into_inner);
+        single.get(server).is_some_and(|until| *until > now)
+    }
+
+    /// The slots of those scopes that can do with a token, as many as may share one with `key`'s. Nobody
+    /// is waited for: what is being asked for already isn't asked for again.
+    fn company(&self, key: &Key, scopes: Vec<String>, now: Instant) -> Vec<Companion> {
+        let mut room = MAX_SCOPE_TEXT.saturating_sub(key.scope.len());
+        let mut company = Vec::new();
+        for scope in scopes {
+            if company.len() + 1 >= MAX_SCOPES || scope.len() > room {
+                break;
+            }
+            let slot = self.slot(&Key {
+                scope: scope.clone(),
+                ..key.clone()
+            });
+            let free = slot.try_lock_owned().ok();
+            if let Some(slot) = free.filter(|slot| !slot.alone && slot.good(now).is_none()) {
+                room -= scope.len();
+                company.push(Companion { scope, slot });
+            }
+        }
+        company
+    }
+
+    /// Whether there is a token for `key` that is valid at `now`.
+    pub(super) fn has(&self, key: &Key, now: Instant) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.get(key).and_then(|slot| slot.try_lock().ok());
+        slot.is_some_and(|slot| slot.good(now).is_some())
+    }
+
+    fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MAX_TOKENS && !slots.contains_key(key) {
             let now = Instant::now();
             // Those in use are locked, and stay.
             slots.retain(|_, slot| {
                 slot.try_lock()
-                    .map_or(true, |token| token.as_ref().is_some_and(|t| t.until > now))
+                    .map_or(true, |slot| slot.good(now).is_some())
             });
             if slots.len() >= MAX_TOKENS {
                 slots.clear();
             }
         }
-        slots.entry(key).or_default().clone()
+        slots.entry(key.clone()).or_default().clone()
     }
+}
+
+/// Another scope that a token may be good for, and its slot, locked.
+struct Companion {
+    scope: String,
+    slot: OwnedMutexGuard<Slot>,
+}
+
+/// Asks for one token for `key` and `company`, and gives it to all it is good for; nothing if that isn't
+/// `key`.
+async fn together<F>(
+    key: &Key,
+    own: &mut Slot,
+    mut company: Vec<Companion>,
+    now: Instant,
+    fetch: impl Fn(Vec<String>) -> F,
+) -> Result<Option<Pass>, Fault>
+where
+    F: Future<Output = Result<Granted, Fault>>,
+{
+    // The own one first: servers that read only one scope read the first.
+    let mut scopes = vec![key.scope.clone()];
+    scopes.extend(company.iter().map(|companion| companion.scope.clone()));
+    let granted = fetch(scopes).await?;
+    let give = |slot: &mut Slot, scope: &str| {
+        let proof = match &granted.told {
+            None => Proof::Untold,
+            Some(told) if told.covers(scope) => Proof::Told,
+            Some(_) => {
+                slot.alone = true;
+                return;
+            }
+        };
+        slot.token = Some(Token::new(&granted, proof, now));
+    };
+    give(own, &key.scope);
+    for companion in &mut company {
+        give(&mut companion.slot, &companion.scope);
+    }
+    Ok(own.token.as_ref().map(|token| token.pass.clone()))
 }
 
 /// How long a token is used: its lifetime less a tenth, and less [`MARGIN`] where it is long enough.
 fn useful(lifetime: Duration) -> Duration {
     let margin = MARGIN.max(lifetime / 10).min(lifetime / 2);
     lifetime.min(LONGEST_LIFETIME) - margin.min(LONGEST_LIFETIME / 10)
-}
-
-/// The token server at `realm`, if credentials for the registry at `origin` may be sent there: a
-/// registry can name any address, so without TLS of its own it may name any, with TLS only one with
-/// TLS, and never one that only this machine or its cloud can see.
-pub(super) fn realm(realm: &str, origin: &Url) -> Result<Url, &'static str> {
-    let url = Url::parse(realm).map_err(|_| "it is not a URL")?;
-    let local = origin.host_str().is_some_and(is_loopback);
-    match url.scheme() {
-        "https" => {}
-        "http" if origin.scheme() == "http" || local => {}
-        "http" => return Err("it is not encrypted, but the registry is"),
-        _ => return Err("it is neither http nor https"),
-    }
-    let host = url.host_str().ok_or("it has no host")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds credentials of its own");
-    }
-    if origin.host_str() != Some(host) {
-        if is_loopback(host) && !local {
-            return Err("it is this machine");
-        }
-        if is_internal(host) {
-            return Err("it is a link-local or metadata address");
-        }
-    }
-    Ok(url)
-}
-
-/// Asks the token server for a token.
-pub(super) async fn request(
-    sender: &Sender<'_>,
-    key: &Key,
-    login: &Login,
-) -> Result<Granted, Fault> {
-    let host = host_of(&key.realm);
-    let reply = sender.send(&ask(key, login, host)).await?;
-    granted_to(login, reply)
-}
-
-/// The token in a token server's reply to `login`.
-pub(super) fn granted_to(login: &Login, reply: Reply) -> Result<Granted, Fault> {
-    if reply.status != StatusCode::OK {
-        return Err(Fault::TokenRefused {
-            status: reply.status.as_u16(),
-            said: reply.said(),
-            host: reply.host,
-            who: login.who(),
-        });
-    }
-    granted(&reply)
-}
-
-/// A GET with the user's password or without credentials; a POST with an identity token, which only
-/// the OAuth 2.0 form can carry.
-fn ask(key: &Key, login: &Login, host: String) -> Request {
-    let mut fields = vec![("scope", key.scope.as_str())];
-    if let Some(service) = &key.service {
-        fields.push(("service", service));
-    }
-    let mut url = key.realm.clone();
-    let (method, authorization, body) = match login {
-        Login::IdentityToken(token) => {
-            fields.extend([
-                ("grant_type", "refresh_token"),
-                ("client_id", "tagwright"),
-                ("refresh_token", token.expose_secret()),
-            ]);
-            (
-                Method::POST,
-                Authorization::None,
-                Some(Content::form(&fields)),
-            )
-        }
-        Login::Basic(user, password) => {
-            url.query_pairs_mut().extend_pairs(fields);
-            let basic = Authorization::Basic(user.clone(), password.clone());
-            (Method::GET, basic, None)
-        }
-        // A token of the registry is nothing for its token server.
-        Login::Anonymous | Login::RegistryToken(_) => {
-            url.query_pairs_mut().extend_pairs(fields);
-            (Method::GET, Authorization::None, None)
-        }
-    };
-    Request {
-        authorization,
-        body,
-        ..Request::new(method, url, host, MAX_TOKEN_REPLY)
-    }
-}
-
-fn host_of(realm: &Url) -> String {
-    let host = realm.host_str().unwrap_or_default();
-    match realm.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
-#[derive(Deserialize)]
-struct TokenReply {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<serde_json::Value>,
-}
-
-fn granted(reply: &Reply) -> Result<Granted, Fault> {
-    let bad = |reason| Fault::BadToken {
-        host: words::clean(&reply.host),
-        reason,
-    };
-    let parsed: TokenReply =
-        serde_json::from_slice(&reply.body).map_err(|_| bad("the reply is not a token's JSON"))?;
-    let token = [parsed.token, parsed.access_token]
-        .into_iter()
-        .flatten()
-        .find(|token| !token.is_empty())
-        .ok_or_else(|| bad("the reply has neither `token` nor `access_token`"))?;
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(bad("it has characters that no token has"));
-    }
-    // Some servers write the number as text.
-    let seconds = parsed.expires_in.and_then(|value| {
-        value
-            .as_f64()
-            .or_else(|| value.as_str().and_then(|text| text.parse().ok()))
-    });
-    let lifetime = seconds
-        .filter(|seconds| *seconds > 0.0)
-        .map_or(USUAL_LIFETIME, |seconds| {
-            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFETIME)
-        });
-    Ok(Granted {
-        value: SecretString::from(token),
-        lifetime,
-    })
 }
 
 #[cfg(test)]

@@ -42,12 +42,17 @@ impl Request {
 
     /// A value of the query; the tests' values need no decoding.
     pub fn query(&self, name: &str) -> Option<&str> {
-        let (_, query) = self.target.split_once('?')?;
+        self.queries(name).into_iter().next()
+    }
+
+    /// All values of this name in the query.
+    pub fn queries(&self, name: &str) -> Vec<&str> {
+        let (_, query) = self.target.split_once('?').unwrap_or_default();
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs
             .filter(|(known, _)| *known == name)
             .map(|(_, value)| value)
-            .next()
+            .collect()
     }
 }
 

@@ -43,6 +43,7 @@ mod registry_faults;
 mod registry_limited;
 mod registry_listing;
 mod registry_real;
+mod registry_tokens;
 mod repo;
 mod scenario;
 mod scenario_basic;

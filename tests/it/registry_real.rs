@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use tagwright::clock::Clock;
 use tagwright::image::{Digest, Image};
 use tagwright::registry::{
-    Access, Account, As, Client, Credentials, Error, Fault, Resolved, Scheme,
+    Access, Account, As, Ask, Client, Credentials, Error, Fault, Resolved, Scheme,
 };
 use tagwright::secret::Secret;
 
@@ -346,4 +346,22 @@ async fn a_registry_with_a_token_server_gives_what_the_token_allows() {
             .unwrap();
     }
     assert_eq!(tokens.server.seen().len(), before + 1);
+
+    let names = ["acme/a", "acme/b", "acme/c", "acme/d", "acme/e"];
+    for name in names {
+        registry.push(name, &["1.0.0"]);
+    }
+    let client = Client::new(vec![bot()], Clock::system()).unwrap();
+    let company = names.map(|name| registry.image(name));
+    let before = tokens.server.seen().len();
+    for image in &company {
+        let ask = Ask {
+            company: &company,
+            ..Ask::default()
+        };
+        let account = client.account_for(image, Access::All);
+        let set = client.list(image, account, &ask).await.unwrap();
+        assert_eq!(set.listed().len(), 1);
+    }
+    assert_eq!(tokens.server.seen().len(), before + 1, "one token for all");
 }

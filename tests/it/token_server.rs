@@ -71,18 +71,20 @@ fn answer(signer: &Signer, request: &Request, count: usize) -> Reply {
         Some(_) => return Reply::json(401, r#"{"details":"wrong password"}"#),
         None => false,
     };
-    let scope = request.query("scope").unwrap_or_default();
-    let scope = scope
-        .replace("%3A", ":")
-        .replace("%2F", "/")
-        .replace("%2C", ",");
-    let access: Vec<_> = match scope.split(':').collect::<Vec<_>>()[..] {
-        [kind, name, _] if is_bot => vec![(kind, name, vec!["pull", "push"])],
-        [kind, name, _] if name.starts_with("public/") => vec![(kind, name, vec!["pull"])],
-        _ => Vec::new(),
+    let decoded = |scope: &str| {
+        let text = scope.replace("%3A", ":").replace("%2F", "/");
+        text.replace("%2C", ",")
     };
-    let access: Vec<_> = access
-        .into_iter()
+    let scopes: Vec<String> = request.queries("scope").into_iter().map(decoded).collect();
+    let granted =
+        scopes
+            .iter()
+            .filter_map(|scope| match scope.split(':').collect::<Vec<_>>()[..] {
+                [kind, name, _] if is_bot => Some((kind, name, vec!["pull", "push"])),
+                [kind, name, _] if name.starts_with("public/") => Some((kind, name, vec!["pull"])),
+                _ => None,
+            });
+    let access: Vec<_> = granted
         .map(|(kind, name, actions)| serde_json::json!({"type": kind, "name": name, "actions": actions}))
         .collect();
     let now = Clock::system().now().as_second();

@@ -67,6 +67,7 @@ impl Lab {
         let ask = Ask {
             earlier: self.kept.as_ref(),
             times,
+            company: &[],
         };
         let set = self.client.list(&self.image, account, &ask).await.unwrap();
         self.kept = Some(set);

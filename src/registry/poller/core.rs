@@ -15,16 +15,24 @@ use jiff::Timestamp;
 
 use super::kept::{Asleep, KeptList, KeptTags, KeptTimes, SHARDS};
 use super::lane::{Id, Lane};
-use super::schedule::{Fnv, Pattern};
+use super::schedule::{Fnv, Pattern, later};
 use super::unit::{Look, News};
 use super::{Image, Key, LaneReport, Outcome, Seen, Wanted};
 use crate::image;
 use crate::registry::pace::{Hosts, Kind, Now, Pauses, Rest};
+use crate::registry::token::MAX_SCOPES;
 use crate::registry::{AccountId, TagSet};
 
 /// How many images of one host are looked at at once: twice what may be in flight there, so that the
 /// next ones are ready to be sent.
 const WIDTH: usize = 16;
+
+/// Within which time images are due that one token is asked for: tokens of most registries last five
+/// minutes.
+const SOON: Duration = Duration::from_secs(4 * 60);
+
+/// How many images are told of that are due soon: as many as one token can be for.
+const COMPANY: usize = MAX_SCOPES;
 
 /// An image to look at.
 #[derive(Debug, Clone)]
@@ -38,6 +46,8 @@ pub struct Job {
     pub earlier: Option<Arc<TagSet>>,
     /// Whether push times are wanted.
     pub times: bool,
+    /// Images of the same host and account whose turn is now or soon, this one perhaps among them.
+    pub company: Arc<[image::Image]>,
 }
 
 /// A point in the looks at an image, to wait for.
@@ -262,6 +272,7 @@ impl Core {
                 continue;
             }
             let width = pace.width(WIDTH);
+            let first = jobs.len();
             while lane.flying < width
                 && let Some(id) = lane.next(now.wall)
             {
@@ -280,8 +291,12 @@ impl Core {
                         .as_ref()
                         .and_then(|good| good.tags.set.clone()),
                     times: unit.look.times,
+                    company: Arc::default(),
                 });
             }
+            let soon = lane.soon(later(now.wall, SOON)).take(COMPANY);
+            let soon = soon.filter_map(|id| Some(&self.units.get(&id)?.key));
+            keep_company(&mut jobs[first..], &soon.collect::<Vec<_>>());
         }
         jobs
     }
@@ -434,6 +449,23 @@ impl Core {
     /// The longest time between two looks at an image with this interval, absent faults.
     pub fn bound(interval: Duration) -> Duration {
         Pattern::new(&"", interval).bound()
+    }
+}
+
+/// Tells each of the jobs of one host of the others with its account, and of those that are due soon.
+fn keep_company(jobs: &mut [Job], soon: &[&Key]) {
+    let mut companies: BTreeMap<AccountId, Vec<image::Image>> = BTreeMap::new();
+    for key in jobs.iter().map(|job| &job.key).chain(soon.iter().copied()) {
+        companies.entry(key.1).or_default().push(key.0.clone());
+    }
+    let companies: BTreeMap<AccountId, Arc<[image::Image]>> = companies
+        .into_iter()
+        .map(|(account, images)| (account, images.into()))
+        .collect();
+    for job in jobs {
+        if let Some(company) = companies.get(&job.key.1) {
+            job.company = Arc::clone(company);
+        }
     }
 }
 

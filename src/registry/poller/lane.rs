@@ -83,6 +83,15 @@ impl Lane {
         self.scheduled.first().map(|(due, _)| (*due).max(now))
     }
 
+    /// Those that come next, until `then`.
+    pub fn soon(&self, then: Timestamp) -> impl Iterator<Item = Id> {
+        let due = self
+            .scheduled
+            .iter()
+            .take_while(move |(due, _)| *due <= then);
+        self.asked_for.iter().copied().chain(due.map(|(_, id)| *id))
+    }
+
     /// How many are due.
     pub fn length(&self, now: Timestamp) -> usize {
         let due = self.scheduled.iter().take_while(|(due, _)| *due <= now);

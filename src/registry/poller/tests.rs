@@ -318,6 +318,38 @@ fn a_list_without_the_times_that_are_wanted_is_listed_again() {
 }
 
 #[test]
+fn a_look_knows_who_comes_next_with_its_account() {
+    let mut bench = Bench::new();
+    let company = |job: &Job| {
+        let names = job
+            .company
+            .iter()
+            .map(|image| image.repository().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    bench.watch("fleet", &["a", "b"]);
+    let jobs = bench.due();
+    assert_eq!(company(&jobs[0]), ["a", "b"]);
+    for job in &jobs {
+        bench.done(job, Outcome::Listed(tags(&["1"])));
+    }
+    // The others are due in an interval at the earliest.
+    bench.watch("fleet", &["a", "b", "c"]);
+    assert_eq!(company(&bench.due()[0]), ["c"]);
+    bench.wait(10 * MINUTE);
+    let jobs = bench.due();
+    assert_eq!(jobs.len(), 2);
+    assert_eq!(company(&jobs[0]).len(), 2);
+    let many: Vec<String> = (0..100).map(|n| format!("many-{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut bench = Bench::new();
+    bench.watch("fleet", &many);
+    let jobs = bench.due();
+    assert!(company(&jobs[0]).len() <= jobs.len() + 20);
+    assert!(jobs.len() < 100);
+}
+
+#[test]
 fn a_host_that_fails_is_no_reason_to_wait() {
     let mut bench = Bench::new();
     bench.watch("fleet", &["a", "b"]);
