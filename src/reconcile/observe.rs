@@ -20,13 +20,15 @@ use crate::image::{Digest, Tag};
 use crate::policy::{Datum, Found, ManifestFact, Want};
 use crate::reconcile::plan::{Facts, Feed, Need};
 use crate::registry::poller::{KeptTimes, Poller};
-use crate::registry::{self, Client, Detail, Resolved};
+use crate::registry::{self, Client, Detail, Lasts, Resolved};
 
 mod described;
 mod listings;
+mod refused;
 mod seen;
 
 pub use described::{Descriptions, Manifests};
+use refused::{Refused, Why};
 pub use seen::{Seen, Sightings};
 
 /// Manifests asked for at once over all registries; the client bounds each host further.
@@ -47,6 +49,7 @@ pub struct Observer {
     looks: BTreeMap<Feed, u64>,
     /// What was read of tags that run, since the listing.
     running: Known,
+    refused: Refused,
     missing: Missing,
     manifests: Manifests,
     seen: Seen,
@@ -77,6 +80,7 @@ impl Observer {
             clock,
             looks: BTreeMap::new(),
             running: BTreeMap::new(),
+            refused: Refused::default(),
             missing,
             manifests: Manifests::default(),
             seen: Seen::default(),
@@ -157,13 +161,14 @@ impl Observer {
             .iter()
             .map(|(feed, digest)| (feed, digest, Detail::Platforms));
         let unreadable = self.read_manifests(all.collect()).await;
+        let now = self.clock.now();
         for (_, digest) in wanted {
-            let platforms = match self.manifests.platforms(&digest) {
+            let platforms = match self.manifests.platforms(&digest, now) {
                 Datum::Unasked => Datum::Absent,
                 known => known,
             };
             if let Some(why) = unreadable.get(&digest) {
-                tracing::warn!("{why}");
+                tracing::warn!("{}", why.words);
             }
             facts.platforms.insert(digest, platforms);
         }
@@ -178,7 +183,7 @@ impl Observer {
         let Some(digest) = self.seen.digest(&need.feed.0, &need.tag) else {
             return false;
         };
-        let created = self.manifests.created(&digest);
+        let created = self.manifests.created(&digest, self.clock.now());
         if created == Datum::Unasked {
             return false;
         }
@@ -197,11 +202,13 @@ impl Observer {
         let mut facts: BTreeMap<(Feed, Tag), ManifestFact> = BTreeMap::new();
         let mut unresolved = Vec::new();
         for key in wants.keys() {
-            match known.get(&key.0).and_then(|tags| tags.get(&key.1)) {
-                Some(fact @ ManifestFact::Found(_)) => {
+            let known = known.get(&key.0).and_then(|tags| tags.get(&key.1));
+            let found = known.filter(|fact| fact.found().is_some());
+            match found.or_else(|| self.refused.tag(&key.0, &key.1)) {
+                Some(fact) => {
                     facts.insert(key.clone(), fact.clone());
                 }
-                _ => unresolved.push(key.clone()),
+                None => unresolved.push(key.clone()),
             }
         }
         facts.extend(self.digests(unresolved).await);
@@ -232,16 +239,28 @@ impl Observer {
                     })
                 }
                 Ok(Resolved::Missing) => self.missing.note(&feed, &tag, now),
-                Err(why) => ManifestFact::Unreadable(why),
+                Err(why) => self.unreadable(&feed, &tag, &why),
             };
+            if fact == ManifestFact::Missing {
+                self.refused.note_tag(&feed, &tag, fact.clone());
+            }
             facts.push(((feed, tag), fact));
         }
         facts
     }
 
+    /// What is known of a tag that can't be read; remembered if it will be the same for a while.
+    fn unreadable(&mut self, feed: &Feed, tag: &Tag, why: &Why) -> ManifestFact {
+        let fact = ManifestFact::Unreadable(why.words.clone());
+        if why.lasts != Lasts::Moment {
+            self.refused.note_tag(feed, tag, fact.clone());
+        }
+        fact
+    }
+
     /// Adds what is wanted of tags besides their digests.
     async fn fill_in(
-        &self,
+        &mut self,
         wants: &BTreeMap<(Feed, Tag), BTreeSet<Want>>,
         facts: &mut BTreeMap<(Feed, Tag), ManifestFact>,
     ) {
@@ -250,36 +269,44 @@ impl Observer {
             Some((feed, &fact.found()?.digest, detail))
         });
         let unreadable = self.read_manifests(found.collect()).await;
+        let now = self.clock.now();
         for (key, fact) in facts {
             let wanted = wants.get(key).is_some_and(|wants| detail(wants).is_some());
             let ManifestFact::Found(found) = fact else {
                 continue;
             };
-            found.platforms = self.manifests.platforms(&found.digest);
-            found.times.created = self.manifests.created(&found.digest);
+            found.platforms = self.manifests.platforms(&found.digest, now);
+            found.times.created = self.manifests.created(&found.digest, now);
             // A registry that has a record of it tells it with the listing.
             found.times.pushed = Datum::Absent;
             if let (true, Some(why)) = (wanted, unreadable.get(&found.digest)) {
-                *fact = ManifestFact::Unreadable(why.clone());
+                *fact = ManifestFact::Unreadable(why.words.clone());
             }
         }
     }
 
     /// Reads the manifests that are not known yet in such detail; returns why some can't be read.
     async fn read_manifests(
-        &self,
+        &mut self,
         wanted: Vec<(&Feed, &Digest, Detail)>,
-    ) -> BTreeMap<Digest, String> {
+    ) -> BTreeMap<Digest, Why> {
+        let now = self.clock.now();
         let mut open: BTreeMap<Digest, (Feed, Detail)> = BTreeMap::new();
+        let mut unreadable = BTreeMap::new();
         for (feed, digest, detail) in wanted {
             let known = match detail {
-                Detail::Platforms => self.manifests.platforms(digest) != Datum::Unasked,
-                Detail::Created => self.manifests.created(digest) != Datum::Unasked,
+                Detail::Platforms => self.manifests.platforms(digest, now) != Datum::Unasked,
+                Detail::Created => self.manifests.created(digest, now) != Datum::Unasked,
             };
-            if !known {
-                let asked = open.entry(digest.clone()).or_insert((feed.clone(), detail));
-                asked.1 = asked.1.max(detail);
+            if known {
+                continue;
             }
+            if let Some(why) = self.refused.manifest(feed, digest, now) {
+                unreadable.insert(digest.clone(), why.clone());
+                continue;
+            }
+            let asked = open.entry(digest.clone()).or_insert((feed.clone(), detail));
+            asked.1 = asked.1.max(detail);
         }
         let keys = open
             .into_iter()
@@ -291,11 +318,11 @@ impl Observer {
                 async move { client.describe(&image, account, &digest, detail).await }
             })
             .await;
-        let mut unreadable = BTreeMap::new();
-        for ((_, digest, detail), result) in described {
+        for ((feed, digest, detail), result) in described {
             match result {
-                Ok(described) => self.manifests.note(&digest, described, detail),
+                Ok(described) => self.manifests.note(&digest, described, detail, now),
                 Err(why) => {
+                    self.refused.note_manifest(&feed, &digest, &why, now);
                     unreadable.insert(digest, why);
                 }
             }
@@ -305,7 +332,7 @@ impl Observer {
 
     /// Runs `question` for every key, a bounded number at once; returns each key with its answer, or why
     /// there is none.
-    async fn ask<K, F, Fut, T>(&self, keys: Vec<K>, question: F) -> Vec<(K, Result<T, String>)>
+    async fn ask<K, F, Fut, T>(&self, keys: Vec<K>, question: F) -> Vec<(K, Result<T, Why>)>
     where
         K: Clone + Send + 'static,
         F: Fn(K) -> Fut,
@@ -320,7 +347,7 @@ impl Observer {
             tasks.spawn(async move {
                 // The semaphore is never closed, so waiting for it can't fail.
                 let _permit = gate.acquire_owned().await.ok();
-                (key, answer.await.map_err(|error| error.words()))
+                (key, answer.await.map_err(Why::from))
             });
         }
         tasks.join_all().await

@@ -194,13 +194,15 @@ fn request(session: &Session<'_>, kind: &str, digest: &Digest, most: usize) -> R
 fn read<T: for<'de> Deserialize<'de>>(
     reply: &Reply,
     digest: &Digest,
-    what: &str,
+    what: &'static str,
 ) -> Result<T, Fault> {
     if digest.as_str().starts_with("sha256:") && Digest::of(&reply.body) != *digest {
         return Err(reply.not_a_registry(&format!("the {what} doesn't have its digest")));
     }
-    serde_json::from_slice(&reply.body)
-        .map_err(|_| reply.not_a_registry(&format!("the {what} can't be read")))
+    serde_json::from_slice(&reply.body).map_err(|_| Fault::Content {
+        host: reply.host.clone(),
+        what,
+    })
 }
 
 /// A manifest or an index, as far as it matters here.

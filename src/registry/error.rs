@@ -78,6 +78,15 @@ impl Error {
         self.fault().is_some_and(Fault::is_retryable)
     }
 
+    /// How long it would fail in the same way.
+    pub fn lasts(&self) -> Lasts {
+        match self.fault() {
+            Some(Fault::Content { .. } | Fault::TooLarge { .. }) => Lasts::Content,
+            Some(fault) if !fault.is_retryable() => Lasts::UntilMended,
+            _ => Lasts::Moment,
+        }
+    }
+
     /// How long the registry wants to be left alone, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.fault() {
@@ -85,6 +94,17 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// How long an operation would fail in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// It may succeed at any time.
+    Moment,
+    /// Until a person mends something: the configuration, a credential, a right.
+    UntilMended,
+    /// As long as what is asked for has the content that it has.
+    Content,
 }
 
 /// Whom a request was made as.
@@ -242,6 +262,14 @@ pub enum Fault {
         host: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// What has the digest that was asked for is none that can be read.
+    #[error("the {what} that {host} has can't be read")]
+    Content {
+        /// The server.
+        host: String,
+        /// What it should be.
+        what: &'static str,
     },
     /// More than this program is willing to read.
     #[error("{host} sent more than {limit}")]

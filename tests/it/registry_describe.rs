@@ -14,7 +14,7 @@ use tagwright::demo::registry::{ImageSpec, Registry};
 use tagwright::image::{Digest, Image};
 use tagwright::registry::{
     Access, Account, Client, Created, CreatedFrom, Described, Description, Detail, Error, Fault,
-    Scheme,
+    Lasts, Scheme,
 };
 
 use crate::fake_server::{Reply, Server};
@@ -138,4 +138,28 @@ async fn other_bytes_than_those_of_the_digest_are_refused() {
         matches!(error.fault(), Some(Fault::NotARegistry { reason, .. }) if reason == "the manifest doesn't have its digest"),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn how_long_a_failure_lasts_is_told() {
+    let odd = stored(&json!({"schemaVersion": 2, "manifests": "many"}));
+    let server = serving(vec![odd.clone(), (Digest::of(b"x"), "y".to_owned())]).await;
+    let lasts = async |digest: &Digest| {
+        let error = describe(&server.host(), digest, Detail::Platforms).await;
+        error.unwrap_err().lasts()
+    };
+    assert_eq!(lasts(&odd.0).await, Lasts::Content);
+    // Perhaps a proxy's page.
+    assert_eq!(lasts(&Digest::of(b"x")).await, Lasts::UntilMended);
+    for (status, wanted) in [
+        (403, Lasts::UntilMended),
+        (429, Lasts::Moment),
+        (500, Lasts::Moment),
+    ] {
+        let server =
+            Server::start(move |_, _| Reply::json(status, "{}").header("retry-after", "3600"))
+                .await;
+        let error = describe(&server.host(), &odd.0, Detail::Platforms).await;
+        assert_eq!(error.unwrap_err().lasts(), wanted, "{status}");
+    }
 }

@@ -240,3 +240,71 @@ fn a_manifest_that_cannot_be_read_chooses_nothing() {
         scenario.assert_changed(&before, &[("apps/shop.yaml", "1.0.0", "1.1.0")]);
     }
 }
+
+/// How many manifests and configurations were asked for so far.
+fn manifests(scenario: &Scenario) -> usize {
+    let requests = scenario.registry.requests();
+    let read = |path: &str| path.contains("/manifests/") || path.contains("/blobs/");
+    requests.iter().filter(|r| read(&r.path)).count()
+}
+
+#[test]
+fn what_is_not_there_is_not_asked_for_in_every_pass() {
+    let Some(mut scenario) = scenario() else {
+        return;
+    };
+    let missing = Rule::new("acme/shop", Fault::status(404)).on(Part::Manifests);
+    scenario.registry.set_faults(Faults::one(missing));
+    scenario.pass();
+    scenario.clock.advance(SignedDuration::from_secs(61));
+    scenario.pass_by_interval();
+    let asked = manifests(&scenario);
+    for _ in 0..3 {
+        scenario.clock.advance(SignedDuration::from_secs(60));
+        scenario.pass_by_interval();
+    }
+    assert_eq!(
+        manifests(&scenario),
+        asked,
+        "until its tags are listed again"
+    );
+    // They are after the interval, and then it may have come.
+    scenario.registry.set_faults(Faults::default());
+    scenario.clock.advance(SignedDuration::from_mins(10));
+    scenario.pass_by_interval();
+    assert!(scenario.read("apps/shop.yaml").ends_with(":1.1.0\n"));
+}
+
+#[test]
+fn a_manifest_that_may_not_be_read_is_asked_for_again_after_minutes() {
+    for (status, is_held) in [(403, true), (500, false)] {
+        let app = format!(
+            "{}tags: {{semver: '*', platforms: [linux/amd64]}}\n",
+            SHOP.1
+        );
+        let pod = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
+        let Some(mut scenario) = Scenario::new(&[(SHOP.0, app.as_str()), pod]) else {
+            return;
+        };
+        scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
+        let digest = scenario.digest("acme/shop", "1.1.0");
+        let denied = Rule::new("acme/shop", Fault::status(status))
+            .on(Part::Manifests)
+            .reference(&digest);
+        scenario.registry.set_faults(Faults::one(denied));
+        scenario.pass();
+        let by_digest = |scenario: &Scenario| {
+            let requests = scenario.registry.requests();
+            requests.iter().filter(|r| r.path.contains(&digest)).count()
+        };
+        let asked = by_digest(&scenario);
+        assert!(asked > 0);
+        scenario.clock.advance(SignedDuration::from_secs(60));
+        scenario.pass();
+        assert_eq!(by_digest(&scenario) == asked, is_held, "{status}");
+        scenario.registry.set_faults(Faults::default());
+        scenario.clock.advance(SignedDuration::from_mins(5));
+        scenario.pass();
+        assert!(scenario.read(pod.0).ends_with(":1.1.0\n"), "{status}");
+    }
+}

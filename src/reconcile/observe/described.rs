@@ -1,7 +1,8 @@
 //! What manifests say of their images, kept by digest.
 //!
 //! Invariant: a digest stands for one content, so what was read once is never asked for again; what
-//! was not asked for yet is told apart from what a manifest does not say. Losing it costs requests.
+//! was not asked for yet is told apart from what a manifest does not say. That a registry does not have
+//! a manifest is believed for an hour. Losing it costs requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::image::Digest;
 use crate::policy::{Datum, Platform, Platforms, Time, TimeSource};
 use crate::registry::{CreatedFrom, Described, Detail};
+
+use super::refused::CONTENT;
 
 /// Most manifests remembered. At a few hundred bytes each this is some tens of megabytes in the worst
 /// case; an installation reads a few for each image.
@@ -31,6 +34,24 @@ struct Description {
     /// `None` where the registry has no such manifest any more.
     platforms: Option<Vec<BuiltFor>>,
     created: Known,
+    /// Since when the registry has no such manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<Timestamp>,
+}
+
+impl Description {
+    /// Whether it is to be believed at the time `now`.
+    fn holds(&self, now: Timestamp) -> bool {
+        match (&self.platforms, self.missing) {
+            (Some(_), _) => true,
+            (None, None) => false,
+            (None, Some(since)) => {
+                let age = now.duration_since(since);
+                // A clock that was set back makes it no older.
+                !age.is_negative() && age < CONTENT
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,10 +84,11 @@ impl Manifests {
         self.lock().clone()
     }
 
-    /// The platforms of a manifest.
-    pub fn platforms(&self, digest: &Digest) -> Datum<Platforms> {
+    /// The platforms of a manifest, as far as they are known at the time `now`.
+    pub fn platforms(&self, digest: &Digest, now: Timestamp) -> Datum<Platforms> {
         let all = self.lock();
-        let Some(description) = all.0.get(digest.as_str()) else {
+        let known = all.0.get(digest.as_str());
+        let Some(description) = known.filter(|it| it.holds(now)) else {
             return Datum::Unasked;
         };
         let platforms = description.platforms.iter().flatten();
@@ -82,11 +104,12 @@ impl Manifests {
         }
     }
 
-    /// When the image of a manifest was built.
-    pub fn created(&self, digest: &Digest) -> Datum<Time> {
+    /// When the image of a manifest was built, as far as that is known at the time `now`.
+    pub fn created(&self, digest: &Digest, now: Timestamp) -> Datum<Time> {
         let all = self.lock();
         let known = |at, source| Datum::Known(Time { at, source });
-        match all.0.get(digest.as_str()).map(|it| it.created) {
+        let description = all.0.get(digest.as_str()).filter(|it| it.holds(now));
+        match description.map(|it| it.created) {
             None | Some(Known::Unasked) => Datum::Unasked,
             Some(Known::Absent) => Datum::Absent,
             Some(Known::Config(at)) => known(at, TimeSource::Config),
@@ -94,12 +117,19 @@ impl Manifests {
         }
     }
 
-    /// Notes what a registry said when asked for `detail`.
-    pub(super) fn note(&self, digest: &Digest, described: Described, detail: Detail) {
+    /// Notes what a registry said at the time `now` when asked for `detail`.
+    pub(super) fn note(
+        &self,
+        digest: &Digest,
+        described: Described,
+        detail: Detail,
+        now: Timestamp,
+    ) {
         let noted = match described {
             Described::Missing => Description {
                 platforms: None,
                 created: Known::Absent,
+                missing: Some(now),
             },
             Described::Found(found) => Description {
                 platforms: Some(found.platforms.into_iter().map(BuiltFor::from).collect()),
@@ -111,6 +141,7 @@ impl Manifests {
                         CreatedFrom::Annotation => Known::Annotation(created.at),
                     },
                 },
+                missing: None,
             },
         };
         let mut all = self.lock();
@@ -145,8 +176,9 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_told_from_what_is_not_there() {
         let manifests = Manifests::default();
+        let now = Timestamp::from_second(2_000_000_000).unwrap();
         let digest = Digest::of(b"x");
-        assert_eq!(manifests.platforms(&digest), Datum::Unasked);
+        assert_eq!(manifests.platforms(&digest, now), Datum::Unasked);
 
         let built = crate::registry::BuiltFor {
             os: "linux".to_owned(),
@@ -158,29 +190,44 @@ mod tests {
             platforms: vec![built],
             created: None,
         };
-        manifests.note(&digest, Described::Found(said.clone()), Detail::Platforms);
-        let Datum::Known(platforms) = manifests.platforms(&digest) else {
+        manifests.note(
+            &digest,
+            Described::Found(said.clone()),
+            Detail::Platforms,
+            now,
+        );
+        let Datum::Known(platforms) = manifests.platforms(&digest, now) else {
             panic!("they are known");
         };
         assert!(platforms.contains_key(&"linux/arm64".parse().unwrap()));
-        assert_eq!(manifests.created(&digest), Datum::Unasked);
+        assert_eq!(manifests.created(&digest, now), Datum::Unasked);
 
-        manifests.note(&digest, Described::Found(said.clone()), Detail::Created);
-        assert_eq!(manifests.created(&digest), Datum::Absent);
+        manifests.note(
+            &digest,
+            Described::Found(said.clone()),
+            Detail::Created,
+            now,
+        );
+        assert_eq!(manifests.created(&digest, now), Datum::Absent);
         let at = Timestamp::from_second(1_000_000_000).unwrap();
         let from = CreatedFrom::Annotation;
         said.created = Some(Created { at, from });
-        manifests.note(&digest, Described::Found(said), Detail::Created);
+        manifests.note(&digest, Described::Found(said), Detail::Created, now);
         let time = Time {
             at,
             source: TimeSource::Annotation,
         };
-        assert_eq!(manifests.created(&digest), Datum::Known(time));
+        assert_eq!(manifests.created(&digest, now), Datum::Known(time));
 
         let gone = Digest::of(b"z");
-        manifests.note(&gone, Described::Missing, Detail::Platforms);
-        assert_eq!(manifests.platforms(&gone), Datum::Absent);
-        assert_eq!(manifests.created(&gone), Datum::Absent);
+        manifests.note(&gone, Described::Missing, Detail::Platforms, now);
+        assert_eq!(manifests.platforms(&gone, now), Datum::Absent);
+        assert_eq!(manifests.created(&gone, now), Datum::Absent);
+
+        let later = now.saturating_add(CONTENT).unwrap();
+        assert_eq!(manifests.platforms(&gone, later), Datum::Unasked);
+        assert_eq!(manifests.created(&gone, later), Datum::Unasked);
+        assert_eq!(manifests.created(&digest, later), Datum::Known(time));
 
         let text = serde_json::to_string(&manifests.kept()).unwrap();
         let again = Manifests::new(serde_json::from_str(&text).unwrap());

@@ -1,7 +1,8 @@
 //! The listings of a pass, from the poller.
 //!
 //! Invariant: what the poller doubts is no complete listing here, so that nothing new is chosen from it.
-//! What was read of tags that run is kept for as long as the listing that it was read after.
+//! What was read of tags that run, or can't be read, is kept for as long as the listing that it was read
+//! after.
 
 use std::collections::BTreeMap;
 
@@ -41,10 +42,12 @@ impl Observer {
         }
         let before = std::mem::replace(&mut self.looks, looks);
         let now = &self.looks;
-        self.running.retain(|feed, _| {
+        let is_same = |feed: &Feed| {
             let look = now.get(feed);
             look.is_some() && look == before.get(feed)
-        });
+        };
+        self.running.retain(|feed, _| is_same(feed));
+        self.refused.retain(is_same);
         Facts {
             now: self.clock.now(),
             times,
