@@ -34,6 +34,7 @@ mod page;
 pub mod poller;
 mod tags;
 mod token;
+mod watch;
 mod words;
 
 pub use account::{Access, Account, AccountId, Credentials, Mirror, Scheme};

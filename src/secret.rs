@@ -5,7 +5,7 @@
 //!
 //! Inline secrets do not exist: configuration can only name a file or an environment variable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -44,6 +44,14 @@ pub enum Error {
 }
 
 impl Secret {
+    /// The file that it is in, if it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) => None,
+        }
+    }
+
     /// Reads the secret.
     ///
     /// # Errors

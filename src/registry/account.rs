@@ -6,7 +6,7 @@
 //!
 //! Reading the credentials is done elsewhere, at each use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cloud::Cloud;
 use super::fast::Api;
@@ -63,6 +63,17 @@ impl Account {
         let asked: Image = format!("{host}/{repository}").parse().ok()?;
         // Docker Hub would take a name of one part for another one.
         (asked.repository() == repository).then_some(asked)
+    }
+
+    /// The files that it is configured with, those of its cloud apart.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let secret = match &self.credentials {
+            Credentials::Basic { password, .. } => password.file(),
+            Credentials::DockerConfig(path) => Some(path.as_path()),
+            Credentials::Anonymous | Credentials::Cloud(_) => None,
+        };
+        let files = secret.into_iter().chain(self.ca_pem.as_deref());
+        files.map(Path::to_owned).collect()
     }
 
     fn covers(&self, image: &Image) -> bool {
@@ -131,6 +142,11 @@ pub struct AccountId(Option<usize>);
 impl AccountId {
     /// Access to any registry as nobody, over HTTPS.
     pub const ANONYMOUS: Self = Self(None);
+
+    /// The account at this place in the configuration.
+    pub(super) fn at(index: usize) -> Self {
+        Self(Some(index))
+    }
 
     /// The account's place in the configuration; none for anonymous access.
     pub fn index(self) -> Option<usize> {

@@ -53,7 +53,7 @@ pub(super) struct Memory {
     ways: Mutex<HashMap<(AccountId, Image), Way>>,
     tokens: Tokens,
     helpers: Helpers,
-    clouds: Clouds,
+    pub(super) clouds: Clouds,
 }
 
 impl Memory {

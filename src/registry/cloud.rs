@@ -23,6 +23,7 @@ pub use endpoint::Endpoint;
 pub use error::{CloudError, Vendor};
 pub use google::Gcp;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ use super::exchange::{Connections, Sender};
 use super::login::{Login, Reuse};
 use super::{Error, Limits};
 use crate::http::Reach;
+use crate::secret::Secret;
+use azure::AzureProof;
 use desk::{Desk, Environment};
 use store::Store;
 
@@ -91,6 +94,29 @@ impl Clouds {
             environment: Environment::of_process(),
             store: Store::default(),
         })
+    }
+
+    /// The files that hold what people give `cloud` to sign in with.
+    pub(super) fn files(&self, cloud: &Cloud) -> Vec<PathBuf> {
+        let file = |secret: &Secret| secret.file().map(Path::to_owned);
+        let one = match cloud {
+            Cloud::Ecr(ecr) => return ecr.source.files(),
+            Cloud::Gcp(Gcp { key: Some(key), .. }) => file(key),
+            Cloud::Gcp(_) => {
+                let named = self.environment.text("GOOGLE_APPLICATION_CREDENTIALS");
+                named.map(PathBuf::from)
+            }
+            Cloud::Azure(azure) => match &azure.proof {
+                AzureProof::Secret(secret) => file(secret),
+                AzureProof::Platform | AzureProof::Federated(_) => None,
+            },
+        };
+        one.into_iter().collect()
+    }
+
+    /// Forgets what was asked for with `cloud`, since it may be signed in to otherwise now.
+    pub(super) fn forget(&self, cloud: &Cloud) {
+        self.store.forget(cloud);
     }
 
     /// The same with other environment variables than the process has.

@@ -26,6 +26,7 @@ pub use kept::{KeptTags, KeptTimes, SHARDS};
 pub use schedule::Blame;
 
 use super::pace::{HostReport, Hosts, Now};
+use super::watch::Stamps;
 use super::{AccountId, Ask, Client, Error, Fault, TagSet};
 use crate::clock::Clock;
 use crate::image::{self, Tag};
@@ -39,6 +40,10 @@ const FIRST_LOOKS: Duration = Duration::from_secs(10);
 
 /// Longest sleep of the timer: a machine that was asleep, or whose clock was set, is noticed by then.
 const NAP: Duration = Duration::from_secs(30);
+
+/// How often the files that accounts sign in with are read to notice a change: sooner than it takes until
+/// a rotated secret reaches a pod, and a few small files.
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// An image that somebody wants to watch.
 #[derive(Debug, Clone)]
@@ -164,6 +169,8 @@ struct Shared {
     ended: Notify,
     /// Told of news, by watcher.
     news: Mutex<HashMap<String, Arc<Notify>>>,
+    /// What the files of the accounts held last.
+    stamps: tokio::sync::Mutex<Option<Stamps>>,
 }
 
 impl Poller {
@@ -182,6 +189,7 @@ impl Poller {
             core: Mutex::new(core),
             ended: Notify::new(),
             news: Mutex::default(),
+            stamps: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -280,8 +288,40 @@ impl Poller {
         Arc::clone(news.entry(watcher.to_owned()).or_default())
     }
 
+    /// Notices accounts whose credentials or authorities have changed since this was last done, and looks
+    /// at the images that were refused with them as soon as their host allows, instead of when their wait
+    /// is over.
+    pub async fn recheck(&self) {
+        let mut stamps = self.0.stamps.lock().await;
+        let client = &self.0.client;
+        let (changed, found) = match &*stamps {
+            None => (Vec::new(), client.stamps().await),
+            Some(before) => client.changed_since(before).await,
+        };
+        *stamps = Some(found);
+        if changed.is_empty() {
+            return;
+        }
+        let now = self.0.clock.now();
+        self.with_core(|core, _| {
+            for account in changed {
+                core.mended(account, now);
+            }
+        });
+        self.pump();
+    }
+
+    async fn recheck_often(&self) {
+        loop {
+            self.recheck().await;
+            tokio::time::sleep(RECHECK).await;
+        }
+    }
+
     /// Looks at images when they are due, until `stop` turns true.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let recheck = self.recheck_often();
+        tokio::pin!(recheck);
         loop {
             let ended = self.0.ended.notified();
             tokio::pin!(ended);
@@ -298,6 +338,7 @@ impl Poller {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = ended => {}
                 () = tokio::time::sleep(nap) => {}
+                () = &mut recheck => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tagwright::clock::Clock;
 use tagwright::image::Image;
+use tagwright::registry::poller::{self, KeptTimes, Patience, Poller, Seen};
 use tagwright::registry::{Access, Account, As, Client, Credentials, Error, Fault, Limits, Scheme};
 use tagwright::secret::Secret;
 
@@ -484,4 +485,40 @@ async fn unreadable_credentials_stop_the_request() {
     let fault = Asked::new(&server, missing).fault().await;
     assert!(matches!(fault, Fault::Credentials { .. }), "{fault}");
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_mended_password_ends_the_wait() {
+    let server = Server::start(|request, _| match request.header("authorization") {
+        Some(BASIC) => Reply::tags(&["1.0.0"]),
+        _ => Reply::json(401, "{}").header("www-authenticate", "Basic realm=\"r\""),
+    })
+    .await;
+    let folder = tempdir();
+    let password = folder.path().join("password");
+    std::fs::write(&password, "wrong").unwrap();
+    let credentials = Credentials::Basic {
+        username: "bot".to_owned(),
+        password: Secret::File(password.clone()),
+    };
+    let Asked { client, image } = Asked::new(&server, credentials);
+    let watched = [poller::Image {
+        key: (image.clone(), client.account_for(&image, Access::All)),
+        interval: Duration::from_secs(3600),
+        times: false,
+    }];
+    let poller = Poller::new(client, Clock::system(), KeptTimes::default(), []);
+    let list = async || {
+        let mut seen = poller.list("fleet", &watched, Patience::Due).await;
+        seen.remove(0)
+    };
+    poller.recheck().await;
+    assert!(matches!(list().await, Seen::Failed(_)));
+    let asked = server.seen().len();
+    poller.recheck().await;
+    assert!(matches!(list().await, Seen::Failed(_)));
+    assert_eq!(server.seen().len(), asked, "nothing has changed");
+    std::fs::write(&password, "s3cret").unwrap();
+    poller.recheck().await;
+    assert!(matches!(list().await, Seen::Listed { .. }));
 }

@@ -131,6 +131,12 @@ impl Store {
         }
     }
 
+    /// Forgets what there is for a configuration.
+    pub(super) fn forget(&self, cloud: &Cloud) {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|(known, _), _| known != cloud);
+    }
+
     fn slot(&self, key: Key) -> Slot {
         // As many as there are accounts and regions, both from the configuration or from hosts of it.
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -48,7 +48,7 @@ impl Lab {
         }
     }
 
-    fn file(&self, name: &str, text: &str) -> std::path::PathBuf {
+    fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path

@@ -228,6 +228,17 @@ impl Core {
         }
     }
 
+    /// Has the images that are refused with an account looked at soon, because what it is signed in to with
+    /// has changed, and those being looked at once more: the look may have begun before that.
+    pub fn mended(&mut self, account: AccountId, now: Timestamp) {
+        let of_account = self.units.values().filter(|unit| unit.key.1 == account);
+        let hopeful = of_account.filter(|unit| unit.look.refused || unit.flight != Flight::Queued);
+        let keys: Vec<Key> = hopeful.map(|unit| unit.key.clone()).collect();
+        for key in keys {
+            self.ask_for(&key, now);
+        }
+    }
+
     /// The look at an image to wait for, if one is due or under way.
     pub fn due_look(&self, key: &Key, now: Timestamp) -> Option<Ticket> {
         let id = *self.ids.get(key)?;

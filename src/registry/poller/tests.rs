@@ -318,6 +318,33 @@ fn a_list_without_the_times_that_are_wanted_is_listed_again() {
 }
 
 #[test]
+fn what_was_refused_is_looked_at_when_its_account_is_mended() {
+    let mut bench = Bench::new();
+    bench.watch("fleet", &["a", "b", "c"]);
+    let jobs = bench.due();
+    let refused = || Outcome::Failed {
+        blame: Blame::Repository,
+        why: "who are you?".to_owned(),
+    };
+    bench.done(&jobs[0], refused());
+    bench.done(&jobs[1], Outcome::Listed(tags(&["1"])));
+    bench.wait(MINUTE);
+    assert!(bench.due().is_empty());
+    bench.core.mended(AccountId::at(7), bench.now.wall);
+    assert!(bench.due().is_empty(), "another account");
+    bench.core.mended(AccountId::ANONYMOUS, bench.now.wall);
+    let again = bench.due();
+    assert_eq!(again.len(), 1, "what is listed is left alone");
+    assert_eq!(again[0].key, jobs[0].key);
+    // The look at c began before that.
+    bench.done(&jobs[2], refused());
+    assert_eq!(bench.names(), ["c"]);
+    bench.done(&again[0], Outcome::Listed(tags(&["1"])));
+    bench.core.mended(AccountId::ANONYMOUS, bench.now.wall);
+    assert!(bench.due().is_empty());
+}
+
+#[test]
 fn a_look_knows_who_comes_next_with_its_account() {
     let mut bench = Bench::new();
     let company = |job: &Job| {

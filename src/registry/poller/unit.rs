@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::guard::{Belief, Guard};
 use super::kept::KeptLook;
-use super::schedule::{Pattern, later};
+use super::schedule::{Blame, Pattern, later};
 use super::{Doubt, Outcome, Seen, Tags};
 use crate::image::Tag;
 
@@ -37,6 +37,8 @@ pub(super) struct Look {
     trouble: Option<Arc<str>>,
     /// How many have failed in a row.
     failures: u32,
+    /// Whether a person has to do something before one succeeds, as far as is known.
+    pub refused: bool,
     guard: Guard,
     /// Became due while nothing ran, and was not looked at since.
     late: bool,
@@ -72,6 +74,7 @@ impl Look {
             good: None,
             trouble: None,
             failures: 0,
+            refused: false,
             guard: Guard::default(),
             late: false,
             looks: 0,
@@ -97,6 +100,11 @@ impl Look {
         };
         let due = match &good {
             None if kept.trouble.is_none() => now,
+            // Whoever starts it again may have mended what was wrong.
+            _ if kept.trouble.is_some() => {
+                let due = pattern.within_reach(kept.due, now);
+                due.min(pattern.after_downtime(now))
+            }
             _ if kept.due <= now => pattern.after_downtime(now),
             _ => pattern.within_reach(kept.due, now),
         };
@@ -105,6 +113,7 @@ impl Look {
             due,
             good,
             times,
+            refused: kept.trouble.is_some(),
             trouble: kept.trouble.map(Into::into),
             failures: kept.failures,
             guard: kept.guard,
@@ -139,6 +148,7 @@ impl Look {
                 self.looks = self.looks.saturating_add(1);
                 self.failures = self.failures.saturating_add(1);
                 self.trouble = Some(why.into());
+                self.refused = blame == Blame::Repository;
                 self.due = self.pattern.after_failure(blame, self.failures, now);
                 List::Same
             }
@@ -167,6 +177,7 @@ impl Look {
 
     fn listed(&mut self, tags: Tags, now: Timestamp) -> List {
         (self.trouble, self.failures, self.late) = (None, 0, false);
+        self.refused = false;
         let list = match &mut self.good {
             None => {
                 let (at, changed) = (now, now);

@@ -9,7 +9,7 @@
 //!
 //! Profiles of `~/.aws` are not read: a service is configured by its own file or by its platform.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
@@ -62,6 +62,25 @@ pub enum AwsSource {
         /// The file with the token.
         token: PathBuf,
     },
+}
+
+impl AwsSource {
+    /// The files that hold what people give; tokens of the platform are renewed by the platform.
+    pub(in crate::registry::cloud) fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Platform | Self::WebIdentity { .. } => Vec::new(),
+            Self::Keys {
+                id,
+                secret,
+                session,
+            } => [Some(id), Some(secret), session.as_ref()]
+                .into_iter()
+                .flatten()
+                .filter_map(Secret::file)
+                .map(Path::to_owned)
+                .collect(),
+        }
+    }
 }
 
 /// The credentials that `ecr` says, or that the platform has.
