@@ -100,7 +100,7 @@ impl Clouds {
     pub(super) fn files(&self, cloud: &Cloud) -> Vec<PathBuf> {
         let file = |secret: &Secret| secret.file().map(Path::to_owned);
         let one = match cloud {
-            Cloud::Ecr(ecr) => return ecr.source.files(),
+            Cloud::Ecr(ecr) => return ecr.source.files(&self.environment),
             Cloud::Gcp(Gcp { key: Some(key), .. }) => file(key),
             Cloud::Gcp(_) => {
                 let named = self.environment.text("GOOGLE_APPLICATION_CREDENTIALS");

@@ -13,8 +13,8 @@ use crate::registry::cloud::{Endpoint, aws};
 use crate::secret::Secret;
 
 mirror! {
-    /// How passwords for Amazon ECR are had: with an access key, with a role and a web identity, or
-    /// with what the platform has.
+    /// How passwords for Amazon ECR are had: with an access key, with a role and a web identity, with a
+    /// profile of AWS's shared files, or with what the platform has.
     RawEcr requires [] {
         /// The region, if the registry's host doesn't name it.
         region = "region": Region,
@@ -28,6 +28,8 @@ mirror! {
         role_arn = "roleArn": RoleArn,
         /// The file with the web identity's token.
         web_identity_token = "webIdentityToken": RawFile,
+        /// The profile of `~/.aws/config` and `~/.aws/credentials`.
+        profile = "profile": ProfileName,
         /// The address of the ECR API, such as a VPC endpoint's.
         endpoint = "endpoint": Endpoint,
         /// The address of the STS API.
@@ -41,6 +43,7 @@ impl Guard for RawEcr {
     const SHOWN: &'static [&'static str] = &[
         "region",
         "roleArn",
+        "profile",
         "endpoint",
         "stsEndpoint",
         "metadataEndpoint",
@@ -104,6 +107,27 @@ impl Scalar for Region {
 
     fn schema() -> Schema {
         json_schema!({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"})
+    }
+}
+
+/// The name of a profile in AWS's shared files.
+#[derive(Debug, Clone)]
+pub struct ProfileName(pub String);
+
+impl Scalar for ProfileName {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let plain = |c: char| !c.is_control() && !matches!(c, '[' | ']');
+        if !text.is_empty() && text.trim() == text && text.chars().all(plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(
+            Mistake::new(format!("`{}` is no profile's name", shorten(text)))
+                .hint("write it as in the brackets of `~/.aws/credentials`"),
+        )
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
     }
 }
 
@@ -193,6 +217,14 @@ mod tests {
             ("role", false),
         ] {
             assert_eq!(RoleArn::parse(text).is_ok(), valid, "{text}");
+        }
+        for (text, valid) in [
+            ("team-a", true),
+            ("my profile", true),
+            ("", false),
+            ("[a]", false),
+        ] {
+            assert_eq!(ProfileName::parse(text).is_ok(), valid, "{text}");
         }
         for (text, valid) in [
             ("5d0a3c3c-8e2e-4f3a-9f0e-3f1d0f0c2a11", true),

@@ -80,6 +80,10 @@ fn each_cloud_has_its_ways() {
             token: "/t".into(),
         })
     );
+    assert_eq!(
+        cloud(ECR, "{ecr: {profile: team-a}}"),
+        ecr(AwsSource::Profile("team-a".to_owned()))
+    );
     let endpoints = "{ecr: {region: eu-west-1, endpoint: https://vpce.example, stsEndpoint: 'http://127.0.0.1:1', metadataEndpoint: 'http://169.254.169.254'}}";
     assert_eq!(
         cloud("images.example.com", endpoints),

@@ -6,6 +6,7 @@
 //! Sources: Amazon ECR API reference, `GetAuthorizationToken`; Amazon ECR Public API reference, the
 //! same; AWS general reference, "Amazon ECR endpoints and quotas".
 
+mod profile;
 mod sigv4;
 mod source;
 

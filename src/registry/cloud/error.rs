@@ -97,7 +97,7 @@ impl CloudError {
         match self {
             Self::NotFound { vendor, .. } => Some(match vendor {
                 Vendor::Aws => {
-                    "give the pod or machine a role (IRSA, pod identity, instance profile), or configure `accessKeyId` and `secretAccessKey`, or `roleArn` and `webIdentityToken`"
+                    "give the pod or machine a role (IRSA, pod identity, instance profile), or configure `accessKeyId` and `secretAccessKey`, `roleArn` and `webIdentityToken`, or a `profile`"
                 }
                 Vendor::Google => {
                     "run with workload identity or a service account, or configure `key`"
@@ -165,7 +165,7 @@ fn refusal_hint(vendor: Vendor, code: &str, status: u16) -> Option<&'static str>
             "check that the web identity token is from an identity provider known to the account, for the audience `sts.amazonaws.com`"
         }
         Vendor::Aws if denied => {
-            "allow the role `ecr:GetAuthorizationToken` (ECR Public: `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`); a web identity needs to be in the role's trust policy"
+            "allow the role `ecr:GetAuthorizationToken` (ECR Public: `ecr-public:GetAuthorizationToken` and `sts:GetServiceBearerToken`); who takes a role needs to be in its trust policy"
         }
         Vendor::Google if code == "invalid_grant" => {
             "check that the key or federated token is still valid, and this machine's clock"

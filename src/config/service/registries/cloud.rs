@@ -46,7 +46,11 @@ fn source(raw: &mut RawEcr, spot: Spot, report: &mut Report<'_>) -> Option<AwsSo
         raw.role_arn.is_written(),
         raw.web_identity_token.is_written(),
     );
+    if raw.profile.is_written() && key == (false, false, false) && role == (false, false) {
+        return Some(AwsSource::Profile(raw.profile.take()?.value.0));
+    }
     match (key, role) {
+        _ if raw.profile.is_written() => several(spot, report),
         ((false, false, false), (false, false)) => Some(AwsSource::Platform),
         ((true, true, with_session), (false, false)) => Some(AwsSource::Keys {
             id: raw.access_key_id.take()?.value,
@@ -60,13 +64,15 @@ fn source(raw: &mut RawEcr, spot: Spot, report: &mut Report<'_>) -> Option<AwsSo
             role: raw.role_arn.take()?.value.0,
             token: raw.web_identity_token.take()?.value.path()?,
         }),
-        _ => {
-            let hint = "write `accessKeyId` and `secretAccessKey`, or `roleArn` and `webIdentityToken`, or none of them for what the platform has";
-            let mistake = Mistake::new("these are not one way to be known to AWS");
-            report.error(spot, mistake.hint(hint));
-            None
-        }
+        _ => several(spot, report),
     }
+}
+
+fn several(spot: Spot, report: &mut Report<'_>) -> Option<AwsSource> {
+    let hint = "write `accessKeyId` and `secretAccessKey`, or `roleArn` and `webIdentityToken`, or `profile`, or none of them for what the platform has";
+    let mistake = Mistake::new("these are not one way to be known to AWS");
+    report.error(spot, mistake.hint(hint));
+    None
 }
 
 pub(super) fn gcp(

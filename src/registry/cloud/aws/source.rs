@@ -5,10 +5,10 @@
 //!
 //! Sources: AWS SDKs and Tools reference guide, "Standardized credential providers", "Assume role
 //! credential provider", "Container credential provider", "IMDS credential provider"; Amazon EC2 user
-//! guide, "Use the Instance Metadata Service"; STS API reference, `AssumeRoleWithWebIdentity`.
-//!
-//! Profiles of `~/.aws` are not read: a service is configured by its own file or by its platform.
+//! guide, "Use the Instance Metadata Service"; STS API reference, `AssumeRole`,
+//! `AssumeRoleWithWebIdentity`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use reqwest::header::HeaderMap;
@@ -16,12 +16,13 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::super::desk::{self, Desk, MAX_ANSWER, xml_element};
-use super::sigv4::Keys;
+use super::super::desk::{self, Desk, Environment, MAX_ANSWER, xml_element};
+use super::profile::{self, Base, Chain, Profiles, Role};
+use super::sigv4::{Keys, Signer};
 use super::{Ecr, Place};
 use crate::registry::cloud::{CloudError, Endpoint, Vendor};
 use crate::registry::exchange::{Content, Request};
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 
 const STS: &str = "AWS STS";
 const CONTAINER: &str = "the AWS container credentials endpoint";
@@ -42,8 +43,8 @@ const SESSION_NAME: &str = "tagwright";
 /// Where AWS credentials come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum AwsSource {
-    /// From where the platform puts them: the environment, a web identity, the container's endpoint or
-    /// the instance metadata service.
+    /// From where the platform puts them: the environment, a web identity, the shared files, the
+    /// container's endpoint or the instance metadata service.
     #[default]
     Platform,
     /// An access key.
@@ -55,6 +56,8 @@ pub enum AwsSource {
         /// What comes with temporary ones.
         session: Option<Secret>,
     },
+    /// A profile of the shared files.
+    Profile(String),
     /// A role, taken with a token of another identity provider.
     WebIdentity {
         /// The role's ARN.
@@ -66,9 +69,13 @@ pub enum AwsSource {
 
 impl AwsSource {
     /// The files that hold what people give; tokens of the platform are renewed by the platform.
-    pub(in crate::registry::cloud) fn files(&self) -> Vec<PathBuf> {
+    pub(in crate::registry::cloud) fn files(&self, environment: &Environment) -> Vec<PathBuf> {
         match self {
-            Self::Platform | Self::WebIdentity { .. } => Vec::new(),
+            Self::WebIdentity { .. } => Vec::new(),
+            Self::Platform | Self::Profile(_) => {
+                let paths = profile::paths(environment);
+                paths.map_or_else(Vec::new, |(config, credentials)| vec![config, credentials])
+            }
             Self::Keys {
                 id,
                 secret,
@@ -103,24 +110,20 @@ pub(super) async fn keys(ecr: &Ecr, place: &Place, desk: &Desk<'_>) -> Result<Ke
                 session,
             })
         }
+        AwsSource::Profile(name) => {
+            let profiles = shared(desk).await?;
+            of_profile(&profiles.chain(name)?, ecr, place, desk).await
+        }
         AwsSource::WebIdentity { role, token } => {
-            assume(role, token, SESSION_NAME, place, desk).await
+            assume_with_token(role, token, SESSION_NAME, place, desk).await
         }
     }
 }
 
 async fn platform(ecr: &Ecr, place: &Place, desk: &Desk<'_>) -> Result<Keys, CloudError> {
     let environment = desk.environment;
-    if let (Some(id), Some(secret)) = (
-        environment.text("AWS_ACCESS_KEY_ID"),
-        environment.secret("AWS_SECRET_ACCESS_KEY"),
-    ) {
-        let session = environment.secret("AWS_SESSION_TOKEN");
-        return Ok(Keys {
-            id,
-            secret,
-            session,
-        });
+    if let Some(keys) = of_environment(desk) {
+        return Ok(keys);
     }
     if let (Some(role), Some(token)) = (
         environment.text("AWS_ROLE_ARN"),
@@ -128,7 +131,13 @@ async fn platform(ecr: &Ecr, place: &Place, desk: &Desk<'_>) -> Result<Keys, Clo
     ) {
         let name = environment.text("AWS_ROLE_SESSION_NAME");
         let name = name.as_deref().unwrap_or(SESSION_NAME);
-        return assume(&role, &PathBuf::from(token), name, place, desk).await;
+        return assume_with_token(&role, &PathBuf::from(token), name, place, desk).await;
+    }
+    let named = environment.text("AWS_PROFILE");
+    let profiles = shared(desk).await?;
+    let name = named.as_deref().unwrap_or(profile::DEFAULT);
+    if named.is_some() || profiles.has_credentials(name) {
+        return of_profile(&profiles.chain(name)?, ecr, place, desk).await;
     }
     if let Some(endpoint) = container_endpoint(desk)? {
         return container(&endpoint, desk).await;
@@ -144,13 +153,108 @@ fn not_found(last: &str) -> CloudError {
     CloudError::NotFound {
         vendor: Vendor::Aws,
         tried: format!(
-            "no access key, web identity or container endpoint is in the environment, and {last}"
+            "no access key, web identity or container endpoint is in the environment, no profile in the shared files, and {last}"
         ),
     }
 }
 
-/// Takes `role` with the token in a file.
+fn of_environment(desk: &Desk<'_>) -> Option<Keys> {
+    let environment = desk.environment;
+    Some(Keys {
+        id: environment.text("AWS_ACCESS_KEY_ID")?,
+        secret: environment.secret("AWS_SECRET_ACCESS_KEY")?,
+        session: environment.secret("AWS_SESSION_TOKEN"),
+    })
+}
+
+/// The profiles of the shared files, those that there are.
+async fn shared(desk: &Desk<'_>) -> Result<Profiles, CloudError> {
+    let Some((config, credentials)) = profile::paths(desk.environment) else {
+        return Ok(Profiles::default());
+    };
+    let read = async |path: PathBuf| {
+        let text = desk.read("an AWS shared file", &Secret::File(path)).await;
+        match text {
+            Err(CloudError::Secret {
+                source: secret::Error::File { source, .. },
+                ..
+            }) if source.kind() == ErrorKind::NotFound => Ok(SecretString::default()),
+            text => text,
+        }
+    };
+    let (config, credentials) = (read(config).await?, read(credentials).await?);
+    Ok(Profiles::read(
+        config.expose_secret(),
+        credentials.expose_secret(),
+    ))
+}
+
+async fn of_profile(
+    chain: &Chain,
+    ecr: &Ecr,
+    place: &Place,
+    desk: &Desk<'_>,
+) -> Result<Keys, CloudError> {
+    let missing = |source: &str| CloudError::Unusable {
+        what: "the AWS profile",
+        reason: format!("its `credential_source` is {source}, which has no credentials"),
+    };
+    let mut keys = match &chain.base {
+        Base::Keys(keys) => keys.clone(),
+        Base::Environment => of_environment(desk).ok_or_else(|| missing("Environment"))?,
+        Base::Container => {
+            let endpoint = container_endpoint(desk)?;
+            container(&endpoint.ok_or_else(|| missing("EcsContainer"))?, desk).await?
+        }
+        Base::Instance => instance(ecr, desk).await?,
+        Base::WebIdentity {
+            role,
+            token,
+            session,
+        } => {
+            let name = session.as_deref().unwrap_or(SESSION_NAME);
+            assume_with_token(role, token, name, place, desk).await?
+        }
+    };
+    for role in &chain.roles {
+        keys = assume(role, &keys, place, desk).await?;
+    }
+    Ok(keys)
+}
+
+/// Takes `role` with `keys`.
 async fn assume(
+    role: &Role,
+    keys: &Keys,
+    place: &Place,
+    desk: &Desk<'_>,
+) -> Result<Keys, CloudError> {
+    let session = role.session.as_deref().unwrap_or(SESSION_NAME);
+    let mut fields = vec![
+        ("Action", "AssumeRole"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", role.arn.as_str()),
+        ("RoleSessionName", session),
+    ];
+    fields.extend(role.external_id.as_deref().map(|id| ("ExternalId", id)));
+    fields.extend(
+        role.seconds
+            .as_deref()
+            .map(|text| ("DurationSeconds", text)),
+    );
+    let body = Content::form(&fields);
+    let signer = Signer {
+        keys,
+        region: &place.region,
+        service: "sts",
+        at: desk.now(),
+    };
+    let headers = signer.headers(&place.sts, &body, &[])?;
+    given(body, headers, place, desk).await
+}
+
+/// Takes `role` with the token in a file.
+async fn assume_with_token(
     role: &str,
     token: &PathBuf,
     name: &str,
@@ -165,8 +269,19 @@ async fn assume(
         ("RoleSessionName", name),
         ("WebIdentityToken", token.expose_secret()),
     ]);
+    given(body, HeaderMap::new(), place, desk).await
+}
+
+/// The credentials that STS gives for this.
+async fn given(
+    body: Content,
+    headers: HeaderMap,
+    place: &Place,
+    desk: &Desk<'_>,
+) -> Result<Keys, CloudError> {
     let request = Request {
         body: Some(body),
+        headers,
         accept: "application/xml",
         ..Request::new(Method::POST, place.sts.clone(), STS, MAX_ANSWER)
     };

@@ -14,6 +14,7 @@ use crate::registry::cloud::aws::AwsSource;
 use crate::secret::Secret;
 
 const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+const FIRST: &str = "arn:aws:iam::210987654321:role/first";
 const ROLE: &str = "arn:aws:iam::123456789012:role/tagwright";
 
 /// An account's keys, and what its services do.
@@ -40,6 +41,10 @@ impl Aws {
             (
                 "ASIAROLE".to_owned(),
                 ("role-secret".to_owned(), "role-session".to_owned()),
+            ),
+            (
+                "ASIAFIRST".to_owned(),
+                ("first-secret".to_owned(), "first-session".to_owned()),
             ),
         ]);
         let account = Arc::new(Mutex::new(Account {
@@ -68,7 +73,7 @@ fn answer(account: &Account, asked: &Asked) -> Answer {
     }
     match (asked.method.as_str(), asked.uri.path()) {
         ("POST", "/") => authorization(account, asked),
-        ("POST", "/sts") => assume(asked),
+        ("POST", "/sts") => assume(account, asked),
         ("PUT", "/imds/latest/api/token") => match asked
             .header("x-aws-ec2-metadata-token-ttl-seconds")
             .parse::<u32>()
@@ -113,7 +118,7 @@ fn instance(asked: &Asked) -> Answer {
     }
 }
 
-fn assume(asked: &Asked) -> Answer {
+fn assume(account: &Account, asked: &Asked) -> Answer {
     let error = |status, code: &str, message: &str| {
         plain(
             status,
@@ -122,17 +127,21 @@ fn assume(asked: &Asked) -> Answer {
             ),
         )
     };
-    assert_eq!(asked.field("Action"), "AssumeRoleWithWebIdentity");
     assert_eq!(asked.field("Version"), "2011-06-15");
+    if asked.field("Action") == "AssumeRole" {
+        return match signed(account, asked, &["content-type", "host", "x-amz-date"]) {
+            Ok((id, scope)) if scope == ["eu-west-1", "sts"] => take_role(&id, asked),
+            Ok((_, scope)) => error(400, "SignatureDoesNotMatch", &scope.join("/")),
+            Err(answer) => answer,
+        };
+    }
+    assert_eq!(asked.field("Action"), "AssumeRoleWithWebIdentity");
     if asked.field("RoleArn") != ROLE {
         let message = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
         return error(403, "AccessDenied", message);
     }
     match asked.field("WebIdentityToken").as_str() {
-        "web-token" => plain(
-            200,
-            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n<AssumeRoleWithWebIdentityResult><Credentials><SessionToken>role-session</SessionToken><SecretAccessKey>role-secret</SecretAccessKey><Expiration>2015-08-30T13:30:00Z</Expiration><AccessKeyId>ASIAROLE</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
-        ),
+        "web-token" => given("AssumeRoleWithWebIdentity", "ROLE"),
         "old-token" => error(400, "ExpiredTokenException", "Token expired"),
         _ => error(
             400,
@@ -142,8 +151,37 @@ fn assume(asked: &Asked) -> Answer {
     }
 }
 
-/// `GetAuthorizationToken`, for whoever signed the request.
-fn authorization(account: &Account, asked: &Asked) -> Answer {
+/// The answer of STS with the keys of a role.
+fn given(action: &str, role: &str) -> Answer {
+    let name = role.to_ascii_lowercase();
+    plain(
+        200,
+        format!(
+            "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n<{action}Result><Credentials><SessionToken>{name}-session</SessionToken><SecretAccessKey>{name}-secret</SecretAccessKey><Expiration>2015-08-30T13:30:00Z</Expiration><AccessKeyId>ASIA{role}</AccessKeyId></Credentials></{action}Result></{action}Response>"
+        ),
+    )
+}
+
+/// `AssumeRole`: the first role trusts the key, if it knows what was agreed on; the other one the first.
+fn take_role(id: &str, asked: &Asked) -> Answer {
+    let agreed = asked.field("ExternalId") == "agreed" && asked.field("DurationSeconds") == "900";
+    match (asked.field("RoleArn").as_str(), id) {
+        (FIRST, "AKIDEXAMPLE") if agreed => given("AssumeRole", "FIRST"),
+        (ROLE, "ASIAFIRST" | "ASIAROLE") => given("AssumeRole", "ROLE"),
+        _ => json_error(
+            403,
+            "AccessDenied",
+            "not authorized to perform sts:AssumeRole",
+        ),
+    }
+}
+
+/// Who signed the request, for which region and service.
+fn signed(
+    account: &Account,
+    asked: &Asked,
+    needed: &[&str],
+) -> Result<(String, [String; 2]), Answer> {
     let header = asked.header("authorization");
     let part = |name: &str| {
         let start = header.split_once(name).map_or("", |(_, rest)| rest);
@@ -152,21 +190,29 @@ fn authorization(account: &Account, asked: &Asked) -> Answer {
     let credential = part("Credential=");
     let [id, day, region, service, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..]
     else {
-        return json_error(400, "IncompleteSignatureException", "no credential");
+        return Err(json_error(
+            400,
+            "IncompleteSignatureException",
+            "no credential",
+        ));
     };
     let session = asked.header("x-amz-security-token");
     let Some((secret, _)) = account.keys.get(id).filter(|(_, known)| known == session) else {
         let message = "The security token included in the request is invalid.";
-        return json_error(400, "UnrecognizedClientException", message);
+        return Err(json_error(400, "UnrecognizedClientException", message));
     };
     let date = asked.header("x-amz-date");
     if !date.starts_with("20150830T12") || !date.starts_with(day) {
-        return json_error(400, "InvalidSignatureException", "Signature expired: …");
+        return Err(json_error(
+            400,
+            "InvalidSignatureException",
+            "Signature expired: …",
+        ));
     }
     let names = part("SignedHeaders=");
-    for needed in ["content-type", "host", "x-amz-date", "x-amz-target"] {
+    for needed in needed {
         assert!(
-            names.split(';').any(|name| name == needed),
+            names.split(';').any(|name| name == *needed),
             "{needed} is not signed"
         );
     }
@@ -189,14 +235,28 @@ fn authorization(account: &Account, asked: &Asked) -> Answer {
     if hex(&sign(&key, &text)) != part("Signature=") {
         let message =
             "The request signature we calculated does not match the signature you provided.";
-        return json_error(400, "InvalidSignatureException", message);
+        return Err(json_error(400, "InvalidSignatureException", message));
     }
+    Ok((id.to_owned(), [region.to_owned(), service.to_owned()]))
+}
+
+/// `GetAuthorizationToken`, for whoever signed the request.
+fn authorization(account: &Account, asked: &Asked) -> Answer {
+    let needed = ["content-type", "host", "x-amz-date", "x-amz-target"];
+    let (region, service) = match signed(account, asked, &needed) {
+        Ok((_, [region, service])) => (region, service),
+        Err(answer) => return answer,
+    };
     let expires = 1_440_981_000.5; // 12 hours after the clock's start
     let given = |password: &str| {
         let token = STANDARD.encode(format!("AWS:{password}"));
         serde_json::json!({"authorizationToken": token, "expiresAt": expires})
     };
-    let data = match (service, region, asked.header("x-amz-target")) {
+    let data = match (
+        service.as_str(),
+        region.as_str(),
+        asked.header("x-amz-target"),
+    ) {
         ("ecr", "eu-west-1", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken") => {
             serde_json::json!([given("private")])
         }
@@ -290,6 +350,92 @@ async fn the_platform_is_asked_in_the_order_of_the_sdks() {
         assert_eq!(login.unwrap(), "AWS:private", "{variables:?}");
         assert_eq!(aws.fake.lines()[before..], asked, "{variables:?}");
     }
+}
+
+/// Variables that name shared files with these texts.
+fn shared(lab_files: &tempfile::TempDir, config: &str, credentials: &str) -> [String; 2] {
+    [("config", config), ("credentials", credentials)].map(|(name, text)| {
+        let path = lab_files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    })
+}
+
+#[tokio::test]
+async fn a_profile_is_followed_through_its_roles() {
+    let aws = Aws::start().await;
+    let files = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[profile first]\nrole_arn = {FIRST}\nsource_profile = base\nexternal_id = agreed\nduration_seconds = 900\n\
+         [profile deploy]\nrole_arn = {ROLE}\nsource_profile = first\n\
+         [profile pod]\nrole_arn = {ROLE}\ncredential_source = EcsContainer\n\
+         [profile node]\nrole_arn = {ROLE}\ncredential_source = Ec2InstanceMetadata\n\
+         [profile stranger]\nrole_arn = {ROLE}\nsource_profile = base\n"
+    );
+    let base = "[base]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = s3cret\n";
+    let [config, credentials] = shared(&files, &config, base);
+    let pod = files.path().join("pod");
+    std::fs::write(&pod, "pod-token").unwrap();
+    let full = format!("http://{}/v1/credentials", aws.fake.host);
+    let variables = [
+        ("AWS_CONFIG_FILE", config.as_str()),
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_str()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", full.as_str()),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            pod.to_str().unwrap(),
+        ),
+    ];
+    let profile = |name: &str| aws.ecr(AwsSource::Profile(name.to_owned()));
+    for (name, asked) in [
+        ("base", &["POST /"][..]),
+        ("first", &["POST /sts", "POST /"]),
+        ("deploy", &["POST /sts", "POST /sts", "POST /"]),
+        ("pod", &["GET /v1/credentials", "POST /sts", "POST /"]),
+    ] {
+        let before = aws.fake.lines().len();
+        let lab = Lab::new(HOST, &variables);
+        let login = lab.login(&profile(name)).await;
+        assert_eq!(login.unwrap(), "AWS:private", "{name}");
+        assert_eq!(aws.fake.lines()[before..], *asked, "{name}");
+        // It is also the platform's, where the variable names it.
+        let before = aws.fake.lines().len();
+        let named = [&variables[..], &[("AWS_PROFILE", name)]].concat();
+        let lab = Lab::new(HOST, &named);
+        lab.login(&aws.ecr(AwsSource::Platform)).await.unwrap();
+        assert_eq!(aws.fake.lines()[before..], *asked, "{name}");
+    }
+    let lab = Lab::new(HOST, &variables);
+    lab.login(&profile("node")).await.unwrap();
+    let denied = lab.refusal(&profile("stranger")).await;
+    assert_says(&denied, &["not authorized", "trust policy"]);
+    let unknown = lab.refusal(&profile("nobody")).await;
+    assert_says(&unknown, &["`nobody`: there is no such profile"]);
+    let named = [&variables[..], &[("AWS_PROFILE", "nobody")]].concat();
+    let lab = Lab::new(HOST, &named);
+    let unknown = lab.refusal(&aws.ecr(AwsSource::Platform)).await;
+    assert_says(&unknown, &["`nobody`: there is no such profile"]);
+}
+
+#[tokio::test]
+async fn the_default_profile_goes_before_the_machine_if_it_has_credentials() {
+    let aws = Aws::start().await;
+    let files = tempfile::tempdir().unwrap();
+    let folder = files.path().join(".aws");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("config"), "[default]\nregion = eu-west-1\n").unwrap();
+    let home = [("HOME", files.path().to_str().unwrap())];
+    let ask = async || {
+        let before = aws.fake.lines().len();
+        let lab = Lab::new(HOST, &home);
+        let login = lab.login(&aws.ecr(AwsSource::Platform)).await;
+        assert_eq!(login.unwrap(), "AWS:private");
+        aws.fake.lines().len() - before
+    };
+    assert_eq!(ask().await, 4, "the metadata service");
+    let key = "[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = s3cret\n";
+    std::fs::write(folder.join("credentials"), key).unwrap();
+    assert_eq!(ask().await, 1, "the key");
 }
 
 #[tokio::test]
