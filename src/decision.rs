@@ -6,8 +6,8 @@
 //! It refuses half a file: where one entry can't be understood, what was meant to be stopped is not
 //! known, so the file's entries don't count and the mistake is told with its place.
 //!
-//! Reading order: this file (what can be decided), `read` (from text), `write` (to text), `standing`
-//! (what the entries together come to).
+//! Reading order: this file (what can be decided), `items` and `read` (from text), `write` (to text),
+//! `standing` (what the entries together come to).
 
 use std::fmt;
 
@@ -16,11 +16,12 @@ use jiff::Timestamp;
 use crate::diag::Position;
 use crate::image::{Digest, Image, Tag};
 
+mod items;
 mod read;
 mod standing;
 mod write;
 
-pub use read::{Mistake, read};
+pub use read::{Mistake, legible, read};
 pub use standing::{Hold, Rejection, in_force};
 pub use write::append;
 

@@ -182,7 +182,8 @@ fn trace(
     Ok(made.collect())
 }
 
-/// What a version of a decision file holds; nothing where it can't be understood.
+/// What a version of a decision file holds, as far as it can be understood: that one entry is wrong takes
+/// none of the others from whoever wrote it.
 fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::Error> {
     let Some(blob) = blob else {
         return Ok(Vec::new());
@@ -191,8 +192,7 @@ fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::
         Blob::Bytes(bytes) => String::from_utf8(bytes).unwrap_or_default(),
         Blob::TooLarge(_) => String::new(),
     };
-    let read = decision::read(&text).unwrap_or_default();
-    Ok(read.into_iter().map(|entry| entry.decision).collect())
+    Ok(decision::legible(&text))
 }
 
 /// Who added an entry that came to the first-parent line with `landed`.
