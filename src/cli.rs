@@ -8,6 +8,7 @@ pub mod decide;
 pub mod demo;
 pub mod diff;
 pub mod explain;
+pub mod history;
 pub mod images;
 pub mod init;
 pub mod output;
@@ -60,6 +61,8 @@ pub enum Command {
     Plan(plan::Plan),
     /// Prints every tag of an app with its verdict, and what each stage runs and waits for
     Explain(explain::Explain),
+    /// Prints who or what changed which image when and why, and who decided what, from Git
+    History(history::Arguments),
     /// Checks the configuration, the app files, and what they make of a working tree
     ///
     /// Reads the service's configuration if there is one (--config, else PATH/tagwright.yaml, else
@@ -119,6 +122,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Sync(arguments) => block_on(sync::run(arguments, config, output)),
         Command::Plan(arguments) => block_on(plan::run(arguments, config, output)),
         Command::Explain(arguments) => block_on(explain::run(arguments, config, output)),
+        Command::History(arguments) => block_on(history::run(arguments, config, output)),
         Command::Check(arguments) => check::run(arguments, config, output),
         Command::Select(arguments) => select::run(arguments, output),
         Command::Set(arguments) => set::run(arguments, output),

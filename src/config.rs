@@ -36,6 +36,7 @@ mod tests;
 
 pub use app::{App, Detect, Stage};
 pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
+pub use duration::duration;
 pub use folder::FolderPath;
 pub use glob::{Globs, ImageGlobs, Paths};
 pub use name::{FluxMarker, InvalidName, Name};

@@ -15,6 +15,7 @@ pub mod aim;
 pub mod claims;
 pub mod decided;
 pub mod execute;
+pub mod history;
 mod landing;
 pub mod message;
 pub mod observe;

@@ -87,6 +87,11 @@ impl Scalar for Window {
     }
 }
 
+/// A duration that is written as such, of any length; `None` if it isn't.
+pub fn duration(text: &str) -> Option<Duration> {
+    seconds(text).map(Duration::from_secs)
+}
+
 fn parse(text: &str) -> Result<u64, Mistake> {
     seconds(text).ok_or_else(|| {
         Mistake::new(format!("`{}` is not a duration", shorten(text)))

@@ -76,12 +76,7 @@ impl Fields {
         self.pairs.iter().map(|(key, _)| key.value.as_str())
     }
 
-    pub(super) fn wrong(
-        &mut self,
-        at: Position,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) {
+    pub(super) fn wrong(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
         self.mistakes.push(Mistake {
             at: Some(at),
             message: message.into(),

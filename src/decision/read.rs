@@ -62,7 +62,9 @@ fn scan(text: &str) -> (Vec<Entry>, Vec<Mistake>) {
 
 impl Fields {
     fn decision(&mut self) -> Option<Decision> {
-        let word = self.keys().find_map(|key| WORDS.into_iter().find(|word| *word == key));
+        let word = self
+            .keys()
+            .find_map(|key| WORDS.into_iter().find(|word| *word == key));
         let Some(word) = word else {
             let known = self.keys().find_map(|key| {
                 let meant = suggest(key, WORDS)?;

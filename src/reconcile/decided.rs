@@ -124,9 +124,9 @@ fn is_on_line(reader: &Reader, before: CommitId, head: CommitId) -> Result<bool,
 }
 
 /// An entry by what it says, and which of those that say the same it is.
-type Which<'d> = (&'d Decision, usize);
+pub(super) type Which<'d> = (&'d Decision, usize);
 
-fn which(decisions: &[Decision]) -> Vec<Which<'_>> {
+pub(super) fn which(decisions: &[Decision]) -> Vec<Which<'_>> {
     let mut told: Vec<Which<'_>> = Vec::with_capacity(decisions.len());
     for decision in decisions {
         let before = told.iter().filter(|(other, _)| *other == decision).count();
@@ -184,7 +184,7 @@ fn trace(
 
 /// What a version of a decision file holds, as far as it can be understood: that one entry is wrong takes
 /// none of the others from whoever wrote it.
-fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::Error> {
+pub(super) fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::Error> {
     let Some(blob) = blob else {
         return Ok(Vec::new());
     };
@@ -196,7 +196,12 @@ fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::
 }
 
 /// Who added an entry that came to the first-parent line with `landed`.
-fn who(reader: &Reader, landed: CommitId, path: &str, wanted: Which<'_>) -> Result<By, git::Error> {
+pub(super) fn who(
+    reader: &Reader,
+    landed: CommitId,
+    path: &str,
+    wanted: Which<'_>,
+) -> Result<By, git::Error> {
     let arrived = reader.commit_info(landed)?;
     let at = arrived.committed;
     let (mut commit, mut info) = (landed, arrived);

@@ -11,10 +11,11 @@ use crate::git::CommitId;
 use crate::promotion::{Held, Lift};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::{self, Decisions, KeptDecisions, Made};
+use crate::reconcile::history::{History as Told, Question};
 use crate::reconcile::plan::Facts;
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source;
-use crate::reconcile::standings::{Branch, History, Kept, Marks, Past};
+use crate::reconcile::standings::{self, Branch, History, Kept, Line, Marks, Past};
 use crate::reconcile::{Error, Reconciler, lock};
 
 /// What is kept between passes.
@@ -86,6 +87,32 @@ impl Reconciler {
             known.extend(pasts);
         }
         Ok(())
+    }
+}
+
+impl Reconciler {
+    /// Fetches the config repo and tells what happened to its stages, touching nothing.
+    ///
+    /// # Errors
+    /// When the config repo can't be fetched or read.
+    pub async fn history(&mut self, question: &Question) -> Result<Told, Error> {
+        let head = self.fetch().await?;
+        let snapshot = self.snapshot_of(head).await?;
+        let (memory, question) = (Arc::clone(&self.memory), question.clone());
+        let policies = self.repository.policies.clone();
+        let author = self.repository.commits.author.clone();
+        let told = self.with_mirror(move |mirror| {
+            let line = Line {
+                mirror,
+                head,
+                snapshot: &snapshot,
+                policies: &policies,
+                author: &author,
+                memory: &mut lock(&memory),
+            };
+            standings::tell(line, &question)
+        });
+        told.await.map_err(|source| self.source_error(source))
     }
 }
 

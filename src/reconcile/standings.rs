@@ -6,9 +6,13 @@
 //!
 //! Blocking; it decides nothing: what counts as a move back is told by `promotion`.
 
+mod chronicle;
 mod own;
 mod references;
+mod touched;
 mod walk;
+
+pub use chronicle::{Line, tell};
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

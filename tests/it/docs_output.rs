@@ -304,6 +304,15 @@ fn fields_are_those_of_the_tables() {
         assert_eq!(ended, ends, "{value}");
         reference.note("decision", "", &value);
     }
+    world.repo.hook("pre-receive", "exit 0");
+    let until = ["--reason", "x", "--until", "2100-01-01T00:00:00Z"];
+    let hold = [&["hold", "shop", "live", "--path", clone], &until[..]].concat();
+    tagwright(at, &hold);
+    let reject = ["reject", "shop", "live", "1.0.0", "--path", clone];
+    tagwright(at, &reject);
+    let (history, ended) = tagwright(at, &["history"]);
+    assert_eq!(ended, 0);
+    reference.note("history", "", &history);
 
     let unknown = &reference.unknown;
     assert!(unknown.is_empty(), "in no table: {unknown:#?}");

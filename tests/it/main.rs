@@ -7,6 +7,7 @@ mod chart;
 mod cli_check;
 mod cli_decide;
 mod cli_demo;
+mod cli_history;
 mod cli_passes;
 mod cli_proxy;
 mod cli_schema;

@@ -52,13 +52,13 @@ pub(super) fn of(
     References::Ordered(held)
 }
 
-/// A stage as its app file defines it, where that can be read.
-pub(super) struct Defined<'a> {
+/// A stage as a later commit has it.
+pub(super) struct Later<'a> {
     pub(super) name: &'a Name,
-    /// The policy that moves are told by.
-    pub(super) policy: &'a Policy,
-    /// The app as a later commit defines it.
-    pub(super) later: &'a Definition,
+    /// The app as the later commit defines it.
+    pub(super) defined: &'a Definition,
+    /// Whether its app file is there at the earlier commit.
+    pub(super) there: bool,
 }
 
 /// An app as a commit defines it: one of its apps, by position.
@@ -74,49 +74,34 @@ impl Definition {
     }
 }
 
-/// What an earlier commit holds of a stage.
-pub(super) enum Earlier {
-    /// The app is not there, or has no such stage.
-    None,
-    /// These references, by this definition of the app.
-    Some(References, Definition),
-}
-
-/// The references of a stage in an earlier `snapshot`, by the definition that holds there; by the later
-/// one where the app file is `there` and can't be used.
-pub(super) fn earlier(
-    stage: &Defined<'_>,
+/// What an earlier `snapshot` holds of a stage, as `read` takes it from there, by the definition that holds
+/// there; by the later one where the app file is there and can't be used. `None` where the app is not
+/// there, or has no such stage.
+pub(super) fn earlier<T>(
+    later: &Later<'_>,
     snapshot: &Snapshot,
     entries: &[PoliciesEntry],
-    there: bool,
-) -> Earlier {
-    let (app_name, stage_name) = stage.name;
+    read: impl FnOnce(&[IndexedFile], &Claims, StageKey) -> T,
+) -> Option<(T, Definition)> {
+    let (app_name, stage_name) = later.name;
     let position = |app: &App| {
         let mut stages = app.stages.iter();
         stages.position(|stage| stage.name.as_str() == stage_name)
     };
     let mut apps = snapshot.apps.iter().enumerate();
     if let Some((at, app)) = apps.find(|(_, app)| app.name.as_str() == app_name) {
-        let Some(place) = position(app) else {
-            return Earlier::None;
-        };
-        let key = StageKey {
-            app: at,
-            stage: place,
-        };
-        let found = of(stage.policy, &snapshot.files, &snapshot.claims, key);
+        let stage = position(app)?;
+        let found = read(
+            &snapshot.files,
+            &snapshot.claims,
+            StageKey { app: at, stage },
+        );
         let apps = Arc::clone(&snapshot.apps);
-        return Earlier::Some(found, Definition { apps, at });
+        return Some((found, Definition { apps, at }));
     }
-    let later = stage.later.app();
-    let Some(place) = position(later).filter(|_| there) else {
-        return Earlier::None;
-    };
-    let claims = claims::claim(slice::from_ref(later), entries, &snapshot.files);
-    let key = StageKey {
-        app: 0,
-        stage: place,
-    };
-    let found = of(stage.policy, &snapshot.files, &claims, key);
-    Earlier::Some(found, stage.later.clone())
+    let app = later.defined.app();
+    let stage = position(app).filter(|_| later.there)?;
+    let claims = claims::claim(slice::from_ref(app), entries, &snapshot.files);
+    let found = read(&snapshot.files, &claims, StageKey { app: 0, stage });
+    Some((found, later.defined.clone()))
 }

@@ -7,15 +7,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::own::{self, Pair};
-use super::references::{self, Defined, Definition, Earlier};
+use super::own;
+use super::references::{self, Definition, Later};
+use super::touched;
 use super::{Branch, Kept, Marks, Name, Past, name, policy_of, with_order};
-use crate::config::Detect;
+use crate::config::App;
 use crate::git::{self, CommitId, CommitInfo, Reader, Touched};
-use crate::manifest::{FileIndex, Pulls};
 use crate::policy::{Order, Policy};
 use crate::promotion::{Bound, By, Event, Held, Lift, References, Standing, Taken};
-use crate::reconcile::claims::StageKey;
+use crate::reconcile::claims::{Claims, IndexedFile, StageKey};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source::{Contents, Error, Source};
 use crate::reconcile::trailer::{Trailer, trailers};
@@ -180,13 +180,13 @@ impl<'a> Walk<'a> {
         at: CommitId,
     ) -> Result<Before, Error> {
         let touched = reader.touched(parent, at)?;
-        let mut matters = false;
-        for file in &touched {
-            if self.matters(contents, file)? {
-                matters = true;
-                break;
-            }
-        }
+        let apps: Vec<&App> = self
+            .tracks
+            .iter()
+            .map(|track| track.defined.app())
+            .collect();
+        let memory = &mut *self.branch.memory;
+        let matters = touched::matter(memory, contents, self.branch.policies, &apps, &touched)?;
         if !matters || self.is_ours(reader, contents, &touched, at)? {
             return Ok(Before::Same(parent));
         }
@@ -207,25 +207,17 @@ impl<'a> Walk<'a> {
         let info = reader.commit_info(at)?;
         // Where tags have no places, what ran before may have to be known.
         let simple = self.tracks.iter().all(|track| !remembers(track.policy));
-        let apps = || self.tracks.iter().map(|track| track.defined.app());
-        let aimed = apps().any(|app| !app.targets.is_empty());
-        let entries = self.branch.policies;
-        let policies = |file: &Touched| entries.iter().any(|entry| entry.path.contains(&file.path));
-        let beside = aimed || touched.iter().any(policies);
+        let apps: Vec<&App> = self
+            .tracks
+            .iter()
+            .map(|track| track.defined.app())
+            .collect();
+        let beside = touched::beside_sites(self.branch.policies, &apps, touched);
         if info.author != *self.branch.author || !simple || beside {
             return Ok(false);
         }
         let stated: Vec<Trailer<'_>> = trailers(&info.message).collect();
-        let mut pairs = Vec::with_capacity(touched.len());
-        for file in touched {
-            let memory = &mut *self.branch.memory;
-            let mut index = |blob: Option<_>| match blob {
-                Some(blob) => memory.index_of(contents, &file.path, blob),
-                None => Ok(None),
-            };
-            let (old, new) = (index(file.before)?, index(file.after)?);
-            pairs.push(Pair { old, new });
-        }
+        let pairs = touched::pairs(self.branch.memory, contents, touched)?;
         let Some(stated) = own::borne_out(&stated, touched, &pairs) else {
             return Ok(false);
         };
@@ -250,39 +242,6 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
-    /// Whether a file that a commit changed may say what a wanted stage runs.
-    fn matters(&mut self, contents: &Contents, file: &Touched) -> Result<bool, Error> {
-        let entries = self.branch.policies;
-        if entries.iter().any(|entry| entry.path.contains(&file.path)) {
-            return Ok(true);
-        }
-        let apps = || self.tracks.iter().map(|track| track.defined.app());
-        if apps().any(|app| !app.targets.is_empty()) {
-            return Ok(true);
-        }
-        let memory = &mut *self.branch.memory;
-        let mut index = |blob: Option<_>| match blob {
-            Some(blob) => memory.index_of(contents, &file.path, blob),
-            None => Ok(None),
-        };
-        let (old, new) = (index(file.before)?, index(file.after)?);
-        let wanted = |index: &Arc<FileIndex>| {
-            index.sites.iter().any(|site| {
-                site.marker.is_some()
-                    || apps()
-                        .any(|app| app.detect == Detect::ByName && site.image() == Some(&app.image))
-            })
-        };
-        let none = Pulls::default();
-        let pulls = |index: &Option<Arc<FileIndex>>| match index {
-            Some(index) => index.pulls.clone(),
-            None => none.clone(),
-        };
-        // What brings in what decides which values count.
-        let other_pulls = pulls(&old) != pulls(&new);
-        Ok(other_pulls || old.iter().chain(&new).any(wanted))
-    }
-
     /// One commit, `at`, that may have changed wanted stages, and what they were at its `parent`.
     fn step(
         &mut self,
@@ -299,13 +258,16 @@ impl<'a> Walk<'a> {
         for mut track in std::mem::take(&mut self.tracks) {
             let file = &track.defined.app().file;
             let there = reader.blob_at(parent, file)?.is_some();
-            let stage = Defined {
-                name: &track.name,
-                policy: track.policy,
-                later: &track.defined,
+            let read = |files: &[IndexedFile], claims: &Claims, key| {
+                references::of(track.policy, files, claims, key)
             };
-            let earlier = references::earlier(&stage, snapshot, self.branch.policies, there);
-            let Earlier::Some(before, defined) = earlier else {
+            let later = Later {
+                name: &track.name,
+                defined: &track.defined,
+                there,
+            };
+            let earlier = references::earlier(&later, snapshot, self.branch.policies, read);
+            let Some((before, defined)) = earlier else {
                 self.begin(track, by(at, &info), Vec::new());
                 continue;
             };
@@ -469,7 +431,7 @@ fn held(references: &References) -> &[Held] {
     }
 }
 
-fn by(id: CommitId, info: &CommitInfo) -> By {
+pub(super) fn by(id: CommitId, info: &CommitInfo) -> By {
     By {
         name: info.author.name.clone(),
         at: info.committed,
@@ -478,7 +440,7 @@ fn by(id: CommitId, info: &CommitInfo) -> By {
 }
 
 /// Whether a stage's references changed as a trailer states it.
-fn agrees(trailer: &Trailer<'_>, before: &References, after: &References) -> bool {
+pub(super) fn agrees(trailer: &Trailer<'_>, before: &References, after: &References) -> bool {
     let mut gone: Vec<&Held> = held(before).iter().collect();
     let came = held(after).iter().filter(|held| {
         let stayed = gone.iter().position(|gone| gone == held);
