@@ -84,9 +84,9 @@ pub enum Command {
     Approve(decide::Approve),
     /// Rules out a tag for a stage
     Reject(decide::Reject),
-    /// Stops changes to a stage, until a time or until it is released
+    /// Stops changes to a stage, or to stages of all apps, until a time or until they are released
     Hold(decide::Hold),
-    /// Ends the hold of a stage
+    /// Ends the hold of a stage, or a freeze of stages of all apps
     Release(decide::Release),
     /// Has a stage run a tag, also an older one
     Deploy(decide::Deploy),

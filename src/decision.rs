@@ -1,4 +1,4 @@
-//! People's decisions about one stage: the entries of its decision file, and what they come to.
+//! People's decisions: the entries of a stage's decision file and of the freezes file, and what they come to.
 //!
 //! Invariant: a file is a list that is only ever added to, and later entries win. Who decided and when is
 //! never read from an entry: whoever can write the file could write anything there.
@@ -7,7 +7,7 @@
 //! known, so the file's entries don't count and the mistake is told with its place.
 //!
 //! Reading order: this file (what can be decided), `items` and `read` (from text), `write` (to text),
-//! `standing` (what the entries together come to).
+//! `standing` (what the entries together come to); [`freeze`] (the same for stages of a name).
 
 use std::fmt;
 
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::diag::Position;
 use crate::image::{Digest, Image, Tag};
 
+pub mod freeze;
 mod items;
 mod read;
 mod standing;
@@ -28,7 +29,7 @@ pub use write::append;
 /// Where decision files are, from the root of a config repo.
 pub const FOLDER: &str = ".tagwright/decisions/";
 
-/// Where freezes of whole stages will be; what is written there today counts for nothing.
+/// Where freezes are, stops of stages by name.
 pub const FREEZES: &str = ".tagwright/freezes.yaml";
 
 /// The file of a stage's decisions.

@@ -255,9 +255,8 @@ fn pause(interval: Duration, due: Option<Timestamp>, now: Timestamp) -> Duration
 fn left_out(pass: &Pass) -> BTreeSet<String> {
     let observation = &pass.observation;
     let apps = &observation.snapshot.apps;
-    let places = observation
-        .snapshot
-        .diagnostics
+    let problems = observation.problems();
+    let places = problems
         .iter()
         .chain(&observation.preparation.refused)
         .map(ToString::to_string);

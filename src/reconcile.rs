@@ -42,8 +42,10 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::config::{App, Commits, PushMode, Repository};
+use crate::diag::Diagnostic;
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
+use crate::reconcile::decided::Withdrawn;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
@@ -126,6 +128,16 @@ pub struct Observation {
     pub plan: Arc<Plan>,
     /// The exact commits that would make it happen.
     pub preparation: Arc<Preparation>,
+}
+
+impl Observation {
+    /// What is wrong or left out, and what people took back.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let withdrawn = self.facts.decided.withdrawn.iter();
+        let withdrawn = withdrawn.map(Withdrawn::told);
+        let known = self.snapshot.diagnostics.iter().cloned();
+        known.chain(withdrawn).collect()
+    }
 }
 
 /// What a pass did.

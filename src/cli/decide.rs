@@ -4,33 +4,53 @@
 //! Invariant: the commit is made by `git` in the person's clone, so who decided is who Git says. Where the
 //! remote refuses it, the entry is printed, ready to be brought in another way.
 
+mod desk;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::ensure;
 use clap::Args;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use crate::cli::check;
-use crate::cli::output::{Exit, Output, has_errors};
-use crate::config::App;
-use crate::decision::{self, Decided, Decision};
-use crate::git::{PersonsClone, Published, origin};
-use crate::image::Reference;
-use crate::policy::Recorded;
-use crate::reconcile::claims::StageKey;
-use crate::reconcile::running::Running;
-use crate::reconcile::snapshot::{Memory, Snapshot};
-use crate::reconcile::source::Source;
-use crate::reconcile::trailer::trailers;
+use crate::cli::output::{Exit, Output};
+use crate::decision::Decision;
+use crate::decision::freeze::{Freezing, Stages};
+
+use desk::{Desk, freeze};
 
 /// Which stage, and in which clone.
 #[derive(Debug, Args)]
-pub struct Place {
+pub struct Stage {
     /// The app
     app: String,
     /// Its stage
     stage: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Which stage or stages, and in which clone.
+#[derive(Debug, Args)]
+pub struct StageOrAll {
+    /// The app
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    app: Option<String>,
+    /// Its stage
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    stage: Option<String>,
+    /// Every app, by an entry in the freezes file
+    #[arg(long)]
+    all: bool,
+    /// With --all: only stages of this name; may be given more than once
+    #[arg(long = "stage", value_name = "STAGE", requires = "all")]
+    stages: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// In which clone.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
     /// A clone of the config repo; its files and branches stay as they are
     #[arg(long, value_name = "DIR", default_value = ".")]
     path: PathBuf,
@@ -52,7 +72,7 @@ pub struct Place {
 #[derive(Debug, Args)]
 pub struct Approve {
     #[command(flatten)]
-    place: Place,
+    stage: Stage,
     /// The tag, or TAG@DIGEST
     tag: String,
 }
@@ -61,7 +81,7 @@ pub struct Approve {
 #[derive(Debug, Args)]
 pub struct Reject {
     #[command(flatten)]
-    place: Place,
+    stage: Stage,
     /// The tag, or TAG@DIGEST
     tag: String,
     /// Why
@@ -69,11 +89,11 @@ pub struct Reject {
     reason: Option<String>,
 }
 
-/// Stops changes to a stage
+/// Stops changes to a stage, or to stages of all apps
 #[derive(Debug, Args)]
 pub struct Hold {
     #[command(flatten)]
-    place: Place,
+    of: StageOrAll,
     /// Why
     #[arg(long)]
     reason: String,
@@ -82,18 +102,18 @@ pub struct Hold {
     until: Option<Timestamp>,
 }
 
-/// Ends the hold of a stage
+/// Ends the hold of a stage, or a freeze of stages of all apps
 #[derive(Debug, Args)]
 pub struct Release {
     #[command(flatten)]
-    place: Place,
+    of: StageOrAll,
 }
 
 /// Has a stage run a tag, also an older one
 #[derive(Debug, Args)]
 pub struct Deploy {
     #[command(flatten)]
-    place: Place,
+    stage: Stage,
     /// The tag, or TAG@DIGEST
     tag: String,
     /// Why
@@ -105,7 +125,7 @@ pub struct Deploy {
 #[derive(Debug, Args)]
 pub struct Rollback {
     #[command(flatten)]
-    place: Place,
+    stage: Stage,
     /// The tag, or TAG@DIGEST [default: what it ran before]
     tag: Option<String>,
     /// Why
@@ -113,26 +133,12 @@ pub struct Rollback {
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Report {
-    /// `pushed` or `refused`.
-    result: &'static str,
-    app: String,
-    stage: String,
-    file: String,
-    entry: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
 /// Runs `approve`.
 ///
 /// # Errors
 /// When the stage is not known, or `git` can't make the commit; likewise below.
 pub fn approve(arguments: &Approve, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let desk = Desk::open(&arguments.place, config)?;
+    let desk = Desk::open(&arguments.stage, config)?;
     let decision = Decision::Approve {
         what: desk.decided(&arguments.tag)?,
         replaces: desk.runs(),
@@ -145,7 +151,7 @@ pub fn approve(arguments: &Approve, config: Option<&Path>, output: Output) -> an
 /// # Errors
 /// As [`approve`].
 pub fn reject(arguments: &Reject, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let desk = Desk::open(&arguments.place, config)?;
+    let desk = Desk::open(&arguments.stage, config)?;
     let decision = Decision::Reject {
         what: desk.decided(&arguments.tag)?,
         reason: arguments.reason.clone(),
@@ -159,11 +165,22 @@ pub fn reject(arguments: &Reject, config: Option<&Path>, output: Output) -> anyh
 /// As [`approve`].
 pub fn hold(arguments: &Hold, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
     ensure!(!arguments.reason.is_empty(), "`--reason` is empty");
-    let decision = Decision::Hold {
-        reason: arguments.reason.clone(),
-        until: arguments.until,
-    };
-    Desk::open(&arguments.place, config)?.publish(&[decision], output)
+    let (reason, until) = (arguments.reason.clone(), arguments.until);
+    match arguments.of.stage() {
+        Some(stage) => {
+            let decision = Decision::Hold { reason, until };
+            Desk::open(&stage, config)?.publish(&[decision], output)
+        }
+        None => {
+            let freezing = Freezing::Freeze {
+                stages: arguments.of.stages(),
+                from: None,
+                until,
+                reason: Some(reason),
+            };
+            freeze(&arguments.of.place, &freezing, config, output)
+        }
+    }
 }
 
 /// Runs `release`.
@@ -171,7 +188,31 @@ pub fn hold(arguments: &Hold, config: Option<&Path>, output: Output) -> anyhow::
 /// # Errors
 /// As [`approve`].
 pub fn release(arguments: &Release, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    Desk::open(&arguments.place, config)?.publish(&[Decision::Release], output)
+    match arguments.of.stage() {
+        Some(stage) => Desk::open(&stage, config)?.publish(&[Decision::Release], output),
+        None => {
+            let freezing = Freezing::Release(arguments.of.stages());
+            freeze(&arguments.of.place, &freezing, config, output)
+        }
+    }
+}
+
+impl StageOrAll {
+    /// The one stage, unless it is about all apps.
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage {
+            app: self.app.clone()?,
+            stage: self.stage.clone()?,
+            place: self.place.clone(),
+        })
+    }
+
+    fn stages(&self) -> Stages {
+        match self.stages.is_empty() {
+            true => Stages::All,
+            false => Stages::Named(self.stages.clone()),
+        }
+    }
 }
 
 /// Runs `deploy`.
@@ -179,7 +220,7 @@ pub fn release(arguments: &Release, config: Option<&Path>, output: Output) -> an
 /// # Errors
 /// As [`approve`].
 pub fn deploy(arguments: &Deploy, config: Option<&Path>, output: Output) -> anyhow::Result<Exit> {
-    let desk = Desk::open(&arguments.place, config)?;
+    let desk = Desk::open(&arguments.stage, config)?;
     let decision = Decision::Deploy {
         what: desk.decided(&arguments.tag)?,
         reason: arguments.reason.clone(),
@@ -196,7 +237,7 @@ pub fn rollback(
     config: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let desk = Desk::open(&arguments.place, config)?;
+    let desk = Desk::open(&arguments.stage, config)?;
     let tag = match &arguments.tag {
         Some(tag) => tag.clone(),
         None => desk.previous()?,
@@ -214,173 +255,4 @@ pub fn rollback(
         },
     ];
     desk.publish(&decisions, output)
-}
-
-/// A person's clone, and the stage that is decided about.
-struct Desk {
-    snapshot: Snapshot,
-    key: StageKey,
-    clone: PersonsClone,
-}
-
-impl Desk {
-    fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<Self> {
-        let origin = origin(&place.path)
-            .with_context(|| format!("{} is no Git clone", place.path.display()))?;
-        let branch = place.branch.clone().or(origin.branch);
-        let branch = branch.context("no branch is checked out: name the remote's with --branch")?;
-        let mut diagnostics = Vec::new();
-        let entries = check::entries(
-            &check::Tree {
-                path: &place.path,
-                repository: place.repository.as_deref(),
-                policies: &place.policies,
-            },
-            config,
-            &mut diagnostics,
-        )?
-        .context("the configuration can't be used; `tagwright check` tells why")?;
-        let source = Source::Folder(&place.path);
-        let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
-        let key = stage_of(&snapshot, &place.app, &place.stage)?;
-        Ok(Self {
-            clone: PersonsClone::new(&place.path, &place.remote, &branch),
-            snapshot,
-            key,
-        })
-    }
-
-    fn app(&self) -> &App {
-        &self.snapshot.apps[self.key.app]
-    }
-
-    /// `TAG` or `TAG@DIGEST` of the app's image.
-    fn decided(&self, text: &str) -> anyhow::Result<Decided> {
-        let image = &self.app().image;
-        let reference: Reference = format!("{image}:{text}")
-            .parse()
-            .with_context(|| format!("`{text}` is no tag"))?;
-        let tag = reference
-            .tag()
-            .with_context(|| format!("`{text}` is no tag"))?;
-        Ok(Decided {
-            image: image.clone(),
-            tag: tag.clone(),
-            digest: reference.digest().cloned(),
-        })
-    }
-
-    fn running(&self) -> Running {
-        let stage = &self.app().stages[self.key.stage];
-        let claims = &self.snapshot.claims;
-        let sites: Vec<_> = claims.stages[&self.key]
-            .iter()
-            .filter(|site| !claims.overridden.contains(site))
-            .map(|site| {
-                (
-                    *site,
-                    &self.snapshot.files[site.file].index.sites[site.site],
-                )
-            })
-            .collect();
-        Running::of(&stage.policy, &sites, Recorded::default())
-    }
-
-    /// The tag that the stage runs, as the clone's files say.
-    fn runs(&self) -> Option<String> {
-        match self.running() {
-            Running::One(version)
-            | Running::Split {
-                highest: version, ..
-            } => Some(version.tag.to_string()),
-            Running::Nothing | Running::Unordered(_) => None,
-        }
-    }
-
-    /// What the stage ran before the service's latest change to it, if that is what it runs.
-    fn previous(&self) -> anyhow::Result<String> {
-        let (app, stage) = self.snapshot.names(self.key);
-        let line = format!("Tagwright-Change: v1 app={app} stage={stage} ");
-        let message = self.clone.latest_message(&line)?;
-        let own = trailers(&message).find(|trailer| (trailer.app, trailer.stage) == (app, stage));
-        let runs = self.runs();
-        own.filter(|trailer| Some(trailer.to.tag.as_str()) == runs.as_deref())
-            .and_then(|trailer| trailer.from)
-            .map(|from| from.to_string())
-            .ok_or_else(|| anyhow!("it isn't known what the stage ran before: name the tag"))
-    }
-
-    fn publish(&self, decisions: &[Decision], output: Output) -> anyhow::Result<Exit> {
-        let (app, stage) = self.snapshot.names(self.key);
-        let file = decision::file_of(app, stage);
-        let words: Vec<&str> = decisions.iter().map(Decision::word).collect();
-        let mut message = format!("{app}: {} {stage}", words.join(" and "));
-        let reason = decisions.iter().rev().find_map(Decision::reason);
-        if let Some(reason) = reason {
-            message.push_str(&format!("\n\n{reason}"));
-        }
-        let change = |before: &str| decision::append(before, decisions);
-        let published = self.clone.publish(&file, &message, change)?;
-        let (result, commit, refusal) = match published {
-            Published::Pushed(id) => ("pushed", Some(id), None),
-            Published::Refused(words) => ("refused", None, Some(words)),
-        };
-        let report = Report {
-            result,
-            app: app.to_owned(),
-            stage: stage.to_owned(),
-            file,
-            entry: decision::append("", decisions),
-            commit,
-            message: refusal,
-        };
-        if output.is_json() {
-            output.json(&report);
-        } else {
-            print(&report, output);
-        }
-        Ok(match report.commit {
-            Some(_) => Exit::Done,
-            None => Exit::Failed,
-        })
-    }
-}
-
-fn stage_of(snapshot: &Snapshot, app: &str, stage: &str) -> anyhow::Result<StageKey> {
-    let mut apps = snapshot.apps.iter();
-    let Some(place) = apps.position(|known| known.name.as_str() == app) else {
-        let why = match has_errors(&snapshot.diagnostics) {
-            true => "; `tagwright check` tells what is wrong with app files",
-            false => "",
-        };
-        bail!("the clone has no valid app named `{app}`{why}");
-    };
-    let stages = &snapshot.apps[place].stages;
-    let named = stages.iter().position(|known| known.name.as_str() == stage);
-    let known = || {
-        stages
-            .iter()
-            .map(|stage| stage.name.as_str())
-            .collect::<Vec<_>>()
-    };
-    let stage = named
-        .with_context(|| format!("`{app}` has no stage `{stage}`, but {}", known().join(", ")))?;
-    Ok(StageKey { app: place, stage })
-}
-
-fn print(report: &Report, output: Output) {
-    match (&report.commit, &report.message) {
-        (Some(commit), _) => output.note(format!("pushed as commit {commit}")),
-        (None, refusal) => {
-            output.note(format!(
-                "the remote refused it: {}",
-                refusal.as_deref().unwrap_or_default()
-            ));
-            output.note(format!(
-                "add this at the end of {} in another way:",
-                report.file
-            ));
-        }
-    }
-    output.raw(&report.entry);
 }

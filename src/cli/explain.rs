@@ -11,6 +11,7 @@ use crate::cli::service;
 use crate::cli::view::StageView;
 use crate::clock::Clock;
 use crate::config::App;
+use crate::decision;
 use crate::diag::{Diagnostic, Position};
 use crate::driver::{self, Entry};
 use crate::image::Tag;
@@ -156,16 +157,14 @@ async fn explain(
         .flat_map(|stage| stage.places.iter().map(|place| place.file.as_str()))
         .collect();
     let concerned = concerned(observation, declared);
-    let problems = observation
-        .snapshot
-        .diagnostics
-        .iter()
-        .chain(&observation.preparation.refused)
+    let all = observation.problems().into_iter();
+    let problems = all
+        .chain(observation.preparation.refused.iter().cloned())
         .filter(|problem| {
             let file = problem.file.as_str();
-            places.contains(&file) || concerned.contains(file)
+            let about = decision::about(file).is_some_and(|(app, _)| app == arguments.app);
+            places.contains(&file) || concerned.contains(file) || about
         })
-        .cloned()
         .collect();
     Explanation {
         app: declared.name.to_string(),
@@ -176,8 +175,8 @@ async fn explain(
     }
 }
 
-/// The files whose problems are the app's: its own, those of its targets, and every file that names
-/// its image.
+/// The files whose problems are the app's: its own, those of its targets, the freezes, and every file that
+/// names its image.
 fn concerned<'o>(observation: &'o Observation, app: &'o App) -> BTreeSet<&'o str> {
     let naming = observation.snapshot.files.iter().filter(|file| {
         let mut sites = file.index.sites.iter();
@@ -187,7 +186,7 @@ fn concerned<'o>(observation: &'o Observation, app: &'o App) -> BTreeSet<&'o str
     naming
         .map(|file| file.path.as_str())
         .chain(targets)
-        .chain([app.file.as_str()])
+        .chain([app.file.as_str(), decision::FREEZES])
         .collect()
 }
 

@@ -15,7 +15,9 @@ use crate::cli::service;
 use crate::clock::Clock;
 use crate::config;
 use crate::decision::Decision;
+use crate::decision::freeze::{Freezing, Stages};
 use crate::reconcile::Reconciler;
+use crate::reconcile::decided::Written;
 use crate::reconcile::history::{End, Event, Hand, History, Question, What};
 
 /// Prints who or what changed which image when and why, and who decided what, from Git
@@ -57,14 +59,21 @@ struct HistoryView {
 #[serde(rename_all = "camelCase")]
 struct EventView {
     at: Timestamp,
+    #[serde(skip_serializing_if = "String::is_empty")]
     app: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     stage: String,
+    /// The stages that a freeze names; every stage where it names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<String>>,
     /// `updated`, `changed`, `wentBack`, `began`, `decided` or `withdrawn`.
     what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
     from: Vec<String>,
@@ -162,9 +171,11 @@ impl EventView {
             at: event.by.at,
             app: event.app,
             stage: event.stage,
+            stages: None,
             what: "",
             decision: None,
             reference: None,
+            begins: None,
             until: None,
             from: Vec::new(),
             to: Vec::new(),
@@ -188,12 +199,34 @@ impl EventView {
         view
     }
 
-    fn decided(&mut self, what: &'static str, decision: &Decision) {
+    fn decided(&mut self, what: &'static str, written: &Written) {
         self.what = what;
-        self.decision = Some(decision.word());
-        self.reference = decision.what().map(ToString::to_string);
-        if let Decision::Hold { until, .. } = decision {
-            self.until = *until;
+        self.decision = Some(written.word());
+        match written {
+            Written::Decision(decision) => {
+                self.reference = decision.what().map(ToString::to_string);
+                if let Decision::Hold { until, .. } = decision {
+                    self.until = *until;
+                }
+            }
+            Written::Freezing(freezing) => {
+                self.stages = Some(match freezing.stages() {
+                    Stages::All => Vec::new(),
+                    Stages::Named(names) => names.clone(),
+                });
+                if let Freezing::Freeze { from, until, .. } = freezing {
+                    (self.begins, self.until) = (*from, *until);
+                }
+            }
+        }
+    }
+
+    /// `APP/STAGE`, with a star for what is not one.
+    fn name(&self) -> String {
+        match self.stages.as_deref() {
+            None => format!("{}/{}", self.app, self.stage),
+            Some([]) => "*/*".to_owned(),
+            Some(names) => format!("*/{}", names.join(",")),
         }
     }
 
@@ -211,11 +244,13 @@ impl EventView {
             format!(" {}", short(tag))
         });
         let reference = reference.unwrap_or_default();
+        let from = self.begins.map(|from| format!(" from {from}"));
         let until = self.until.map(|until| format!(" until {until}"));
+        let times = from.unwrap_or_default() + &until.unwrap_or_default();
         match (self.what, self.decision) {
             ("began", _) => format!("began at {}", list(&self.to)),
             ("withdrawn", Some(word)) => format!("took back {word}{reference}"),
-            (_, Some(word)) => format!("{word}{reference}{}", until.unwrap_or_default()),
+            (_, Some(word)) => format!("{word}{reference}{times}"),
             _ => format!("{} -> {}", list(&self.from), list(&self.to)),
         }
     }
@@ -238,10 +273,7 @@ fn print(view: &HistoryView, output: Output) {
     let rows: Vec<[String; 3]> = view
         .events
         .iter()
-        .map(|event| {
-            let name = format!("{}/{}", event.app, event.stage);
-            [name, event.words(), event.by.clone()]
-        })
+        .map(|event| [event.name(), event.words(), event.by.clone()])
         .collect();
     let width = |column: usize| {
         let longest = rows.iter().map(|row| row[column].chars().count()).max();

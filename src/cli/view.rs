@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::diff;
@@ -11,8 +12,9 @@ use crate::cli::output::{Exit, Output, has_errors};
 use crate::diag::{Diagnostic, Position};
 use crate::git::CommitId;
 use crate::policy::{CurrentListed, Reason};
+use crate::promotion::By;
 use crate::reconcile::Observation;
-use crate::reconcile::plan::{StagePlan, Step};
+use crate::reconcile::plan::{StagePlan, Step, Stop, StopKind};
 use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
 
@@ -95,6 +97,83 @@ pub struct StageView {
     pub reason: String,
     /// How many sites it has.
     pub sites: usize,
+    /// What stops its changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<StopView>,
+    /// What a person went back from, while that is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub went_back: Option<BackView>,
+}
+
+/// Something that stops the changes of a stage.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopView {
+    /// `hold` or `freeze`.
+    pub kind: &'static str,
+    /// Who stopped it.
+    #[serde(flatten)]
+    pub by: ByView,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What ends it, in words for a person.
+    pub end: String,
+}
+
+/// What a person went back from.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackView {
+    /// Nothing up to it is taken.
+    pub from: String,
+    /// Who went back.
+    #[serde(flatten)]
+    pub by: ByView,
+}
+
+/// Who did something, as far as it is known.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ByView {
+    /// The author.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When it reached the branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// The commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+impl ByView {
+    fn of(by: &By) -> Self {
+        let told = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Self {
+            by: told(&by.name),
+            at: (by.at != Timestamp::UNIX_EPOCH).then_some(by.at),
+            commit: told(&by.commit),
+        }
+    }
+}
+
+impl StopView {
+    fn of(stop: &Stop) -> Self {
+        Self {
+            kind: match stop.kind {
+                StopKind::Hold => "hold",
+                StopKind::Freeze => "freeze",
+            },
+            by: stop.by.as_ref().map(ByView::of).unwrap_or_default(),
+            reason: stop.reason.clone(),
+            until: stop.until,
+            end: stop.end.clone(),
+        }
+    }
 }
 
 impl PlanView {
@@ -128,7 +207,7 @@ impl PlanView {
                 .map(|stage| StageView::of(observation, stage))
                 .collect(),
             refused: observation.preparation.refused.clone(),
-            problems: observation.snapshot.diagnostics.clone(),
+            problems: observation.problems(),
         }
     }
 
@@ -179,6 +258,7 @@ impl StageView {
     /// The view of one stage.
     pub fn of(observation: &Observation, plan: &StagePlan) -> Self {
         let app = &observation.snapshot.apps[plan.key.app];
+        let bound = plan.standing.as_ref().and_then(|it| it.rejected.as_ref());
         let (current, split) = match &plan.running {
             Running::Nothing => (None, Vec::new()),
             Running::Split { others, .. } => (Some(plan.running.to_string()), others.clone()),
@@ -193,6 +273,11 @@ impl StageView {
             split,
             reason: reason(plan),
             sites: plan.sites.len(),
+            stops: plan.stops.iter().map(StopView::of).collect(),
+            went_back: bound.map(|bound| BackView {
+                from: bound.from.to_string(),
+                by: ByView::of(&bound.by),
+            }),
         }
     }
 }

@@ -127,6 +127,27 @@ impl Fields {
         }
     }
 
+    /// The texts of a list, each with its place; at least one.
+    pub(super) fn texts(&mut self, key: &str) -> Option<Vec<(Position, String)>> {
+        let value = self.value(key)?;
+        let at = position(value.referenced);
+        let texts: Option<Vec<_>> = match &value.value {
+            Scalar::List(list) => list
+                .iter()
+                .map(|element| {
+                    let text = element.value.text()?.to_owned();
+                    Some((position(element.referenced), text))
+                })
+                .collect(),
+            Scalar::Text(_) | Scalar::Other => None,
+        };
+        let texts = texts.filter(|texts| !texts.is_empty());
+        if texts.is_none() {
+            self.wrong(at, format!("`{key}` needs a list of texts"), None);
+        }
+        texts
+    }
+
     pub(super) fn time(&mut self, key: &str) -> Option<jiff::Timestamp> {
         let at = self.place(key)?;
         let text = self.text(key)?;
@@ -167,6 +188,7 @@ struct Pairs(Vec<Pair>);
 /// A value; of what is none, only that.
 enum Scalar {
     Text(String),
+    List(Vec<Spanned<Scalar>>),
     Other,
 }
 
@@ -174,7 +196,7 @@ impl Scalar {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Other => None,
+            Self::List(_) | Self::Other => None,
         }
     }
 }
@@ -250,8 +272,11 @@ impl<'de> Deserialize<'de> for Scalar {
                 Ok(Scalar::Text(value.to_owned()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Scalar, A::Error> {
-                while access.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
+                let mut list = Vec::new();
+                while let Some(element) = access.next_element()? {
+                    list.push(element);
+                }
+                Ok(Scalar::List(list))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Scalar, A::Error> {
                 while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

@@ -165,7 +165,7 @@ proptest! {
             written.push(Decision::Hold { reason: words.clone(), until: None });
             written.push(Decision::Reject { what: decided("a:1"), reason: Some(words) });
         }
-        let text = append("- release: true", &written);
+        let text = append("- release: true", &written.iter().map(Decision::entry).collect::<String>());
         prop_assert_eq!(&decisions(&text)[1..], &written[..]);
     }
 

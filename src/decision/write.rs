@@ -38,18 +38,17 @@ impl Decision {
     }
 }
 
-/// The text with `entries` at its end.
-pub fn append(before: &str, entries: &[Decision]) -> String {
+/// The text of a file with the text of `entries` at its end.
+pub fn append(before: &str, entries: &str) -> String {
     let mut text = before.to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    text.extend(entries.iter().map(Decision::entry));
-    text
+    text + entries
 }
 
 /// A text as a YAML scalar on one line: in double quotes, where JSON's escapes hold (YAML 1.2, 7.3.1).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = !text.is_empty()
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text

@@ -21,6 +21,9 @@ pub enum Past {
     More,
 }
 
+/// What a folder holds under a name: its id, and what it is.
+type Thing = (git2::Oid, Option<git2::ObjectType>);
+
 /// A path at which a commit differs from the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touched {
@@ -74,22 +77,35 @@ impl Reader {
         Ok(touched.collect())
     }
 
+    /// Whether everything below the folder at `path` is the same in two commits; of one that has no such
+    /// folder, in the other too.
+    ///
+    /// # Errors
+    /// When there is no such commit, or the mirror is damaged.
+    pub fn is_same_below(&self, a: CommitId, b: CommitId, path: &str) -> Result<bool, Error> {
+        Ok(self.at_path(a, path)? == self.at_path(b, path)?)
+    }
+
+    /// The id and kind of what is at `path` in `commit`; `None` where there is nothing.
+    fn at_path(&self, commit: CommitId, path: &str) -> Result<Option<Thing>, Error> {
+        let doing = "reading a folder";
+        let tree = self.commit(commit)?.tree();
+        let tree = tree.map_err(|error| self.damage(doing, error))?;
+        match tree.get_path(std::path::Path::new(path)) {
+            Ok(entry) => Ok(Some((entry.id(), entry.kind()))),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(self.damage(doing, error)),
+        }
+    }
+
     /// The contents of the file at `path` in `commit`; `None` where there is no file.
     ///
     /// # Errors
     /// When there is no such commit, or the mirror is damaged.
     pub fn blob_at(&self, commit: CommitId, path: &str) -> Result<Option<BlobId>, Error> {
-        let doing = "reading a folder";
-        let tree = self.commit(commit)?.tree();
-        let tree = tree.map_err(|error| self.damage(doing, error))?;
-        match tree.get_path(std::path::Path::new(path)) {
-            Ok(entry) => {
-                let is_file = entry.kind() == Some(git2::ObjectType::Blob);
-                Ok(is_file.then(|| BlobId::from_git(entry.id())))
-            }
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(self.damage(doing, error)),
-        }
+        let found = self.at_path(commit, path)?;
+        let file = found.filter(|(_, kind)| *kind == Some(git2::ObjectType::Blob));
+        Ok(file.map(|(id, _)| BlobId::from_git(id)))
     }
 
     /// Whether the parents of `commit` were left out when it was fetched. Git keeps such commits in a

@@ -1,76 +1,169 @@
-//! Who decided what about each stage, and when: the entries of decision files with the commits that added
-//! them.
+//! Who decided what, and when: the entries of decision files and of the freezes file with the commits that
+//! added them, and those that were taken out.
 //!
 //! Invariant: who and when come from Git alone. An entry's time is when it reached the first-parent line;
 //! who added it, the author of the commit whose parents all lack it, on whichever side of a merge. An entry
-//! that was removed or edited counts no more.
+//! that was removed or edited counts no more. What is kept from an earlier head saves walking and changes
+//! nothing.
 //!
 //! Blocking; what decisions come to is not told here.
 
+mod versions;
+
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decision::freeze::{self, Freezing};
 use crate::decision::{self, Decision};
+use crate::diag::{self, Diagnostic};
 use crate::git::{self, Blob, BlobId, CommitId, Reader};
 use crate::promotion::By;
 use crate::reconcile::claims::StageKey;
-use crate::reconcile::snapshot::{DecisionFile, Snapshot};
+use crate::reconcile::snapshot::Snapshot;
 
-/// Commits of the first-parent line that are looked at for a file.
-const MAX_STEPS: usize = 200_000;
+use versions::{Versions, versions};
 
-/// Commits of a merged side that are looked at for an entry, and new commits since an earlier head.
+/// Commits of a merged side that are looked at for an entry.
 const MAX_NEAR: usize = 10_000;
 
 /// Largest decision file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// The decisions about a stage.
+/// How long before the head's commit an entry was taken out for that to be told: long enough for everybody
+/// to have seen it, and not for ever.
+const TOLD_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The decisions about a stage, or the freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decisions {
+pub enum Decisions<T = Decision> {
     /// The file, of this path, can't be understood.
     Broken(String),
     /// In the order of the file.
-    Known(Vec<Made>),
+    Known(Vec<Made<T>>),
 }
 
 /// A decision, and who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct Made<T = Decision> {
     /// What was decided.
-    pub decision: Decision,
+    pub decision: T,
     /// Who, and when; unknown in a working tree, and where the history was not fetched.
     pub by: Option<By>,
     /// The commit of the first-parent line with which it came.
     pub landed: Option<CommitId>,
 }
 
+/// An entry of a file, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// About one stage.
+    Decision(Decision),
+    /// About stages by name.
+    Freezing(Freezing),
+}
+
+/// An entry that was taken out of its file, or edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The file.
+    pub path: String,
+    /// The entry as it was.
+    pub decision: Decision,
+    /// Who took it out, and when.
+    pub by: By,
+    place: usize,
+}
+
+/// What people decided, in one config repo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// About stages.
+    pub decisions: BTreeMap<StageKey, Decisions>,
+    /// About stages by name; `None` where there is no file.
+    pub freezes: Option<Decisions<Freezing>>,
+    /// What they took back of late, the newest first.
+    pub withdrawn: Vec<Withdrawn>,
+}
+
 /// What was told at an earlier head.
 #[derive(Debug, Default)]
 pub struct KeptDecisions {
     head: Option<CommitId>,
-    files: BTreeMap<String, (BlobId, Vec<Made>)>,
+    files: BTreeMap<String, Vec<Made<Written>>>,
+    withdrawn: Vec<Withdrawn>,
+}
+
+impl Withdrawn {
+    /// What is said of it.
+    pub fn told(&self) -> Diagnostic {
+        /// As many digits as `git log --oneline` shows in a large repository.
+        const SHORT: usize = 12;
+        let By { name, at, commit } = &self.by;
+        let what = match (self.decision.what(), self.decision.reason()) {
+            (Some(what), _) => format!(" {what}"),
+            (None, Some(reason)) => format!(" {}", diag::visible(reason)),
+            (None, None) => String::new(),
+        };
+        let message = format!(
+            "`{}{what}` was removed or edited by {} (commit {}, {at}), so it no longer counts",
+            self.decision.word(),
+            diag::visible(name),
+            commit.get(..SHORT).unwrap_or(commit),
+        );
+        let hint = "the file is only added to: a later entry ends an earlier one";
+        Diagnostic::warning(&self.path, message).hint(hint)
+    }
+}
+
+impl Written {
+    /// What is decided, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Decision(decision) => decision.word(),
+            Self::Freezing(Freezing::Freeze { .. }) => "freeze",
+            Self::Freezing(Freezing::Release(_)) => "release",
+        }
+    }
+
+    /// Why, if a reason is given.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Decision(decision) => decision.reason(),
+            Self::Freezing(Freezing::Freeze { reason, .. }) => reason.as_deref(),
+            Self::Freezing(Freezing::Release(_)) => None,
+        }
+    }
+
+    /// The entries of a file that can be understood.
+    fn legible(path: &str, text: &str) -> Vec<Self> {
+        match path {
+            decision::FREEZES => {
+                let all = freeze::legible(text).into_iter();
+                all.map(Self::Freezing).collect()
+            }
+            _ => {
+                let all = decision::legible(text).into_iter();
+                all.map(Self::Decision).collect()
+            }
+        }
+    }
 }
 
 /// The decisions of a working tree, or of a commit of which no more is known.
-pub fn unsigned(snapshot: &Snapshot) -> BTreeMap<StageKey, Decisions> {
-    let each = snapshot.decisions.iter().map(|(key, file)| {
-        let made = |decision: &Decision| Made {
-            decision: decision.clone(),
+pub fn unsigned(snapshot: &Snapshot) -> Decided {
+    let all = files(snapshot).into_iter().map(|(path, written)| {
+        let made = written.into_iter().map(|decision| Made {
+            decision,
             by: None,
             landed: None,
-        };
-        let told = match &file.entries {
-            None => Decisions::Broken(file.path.clone()),
-            Some(entries) => {
-                Decisions::Known(entries.iter().map(|entry| made(&entry.decision)).collect())
-            }
-        };
-        (*key, told)
+        });
+        (path.to_owned(), made.collect())
     });
-    each.collect()
+    decided(snapshot, &all.collect(), Vec::new())
 }
 
-/// The decisions of `snapshot`, which is of `head`.
+/// What people decided, as `snapshot` has it, which is of `head`.
 ///
 /// # Errors
 /// When the mirror can't be read.
@@ -79,112 +172,196 @@ pub fn read(
     head: CommitId,
     snapshot: &Snapshot,
     kept: &mut KeptDecisions,
-) -> Result<BTreeMap<StageKey, Decisions>, git::Error> {
-    let known = match kept.head {
-        Some(before) if is_on_line(reader, before, head)? => std::mem::take(&mut kept.files),
-        _ => BTreeMap::new(),
+) -> Result<Decided, git::Error> {
+    let wanted = files(snapshot);
+    let since = reader.commit_info(head)?.committed;
+    // A time before all times is never.
+    let since = since.checked_sub(TOLD_FOR).unwrap_or(Timestamp::MIN);
+    let mut versions = versions(reader, head, kept.head, since, &wanted)?;
+    if versions.reached_kept && !versions.tell(&wanted, &kept.files) {
+        // A file could not be understood then, and can now.
+        versions = versions::versions(reader, head, None, since, &wanted)?;
+    }
+    let known = match versions.reached_kept {
+        true => std::mem::take(kept),
+        false => KeptDecisions::default(),
     };
+    let mut all = BTreeMap::new();
+    for (path, written) in &wanted {
+        let before = known.files.get(*path).map_or(&[][..], Vec::as_slice);
+        let made = trace(reader, path, written, &versions, before)?;
+        all.insert((*path).to_owned(), made);
+    }
+    let withdrawn = withdrawn(reader, &versions, &all, known.withdrawn, since)?;
+    let told = decided(snapshot, &all, withdrawn.clone());
     *kept = KeptDecisions {
         head: Some(head),
-        files: BTreeMap::new(),
+        files: all,
+        withdrawn,
     };
-    let mut told = BTreeMap::new();
-    for (key, file) in &snapshot.decisions {
-        let Some(entries) = &file.entries else {
-            told.insert(*key, Decisions::Broken(file.path.clone()));
-            continue;
-        };
-        let made = match known.get(&file.path) {
-            Some((blob, made)) if *blob == file.blob => made.clone(),
-            _ => {
-                let decisions = entries.iter().map(|entry| entry.decision.clone());
-                trace(reader, head, file, decisions.collect())?
-            }
-        };
-        let keep = (file.blob, made.clone());
-        kept.files.insert(file.path.clone(), keep);
-        told.insert(*key, Decisions::Known(made));
-    }
     Ok(told)
 }
 
-/// Whether `before` is on the first-parent line of `head`, not far back.
-fn is_on_line(reader: &Reader, before: CommitId, head: CommitId) -> Result<bool, git::Error> {
-    let mut at = head;
-    for _ in 0..MAX_NEAR {
-        if at == before {
-            return Ok(true);
-        }
-        match reader.past(at)? {
-            git::Past::Parent(parent) => at = parent,
-            git::Past::Root | git::Past::More => return Ok(false),
+/// The entries of all files that can be understood, by path.
+fn files(snapshot: &Snapshot) -> BTreeMap<&str, Vec<Written>> {
+    let decisions = snapshot.decisions.values().filter_map(|file| {
+        let entries = file.entries.as_ref()?.iter();
+        let written = entries.map(|entry| Written::Decision(entry.decision.clone()));
+        Some((file.path.as_str(), written.collect()))
+    });
+    let freezes = snapshot.freezes.iter().flatten().map(|entries| {
+        let written = entries.iter().cloned().map(Written::Freezing);
+        (decision::FREEZES, written.collect())
+    });
+    decisions.chain(freezes).collect()
+}
+
+/// What was made of the files of `snapshot`.
+fn decided(
+    snapshot: &Snapshot,
+    all: &BTreeMap<String, Vec<Made<Written>>>,
+    withdrawn: Vec<Withdrawn>,
+) -> Decided {
+    let of = |path: &str| all.get(path).map_or(&[][..], Vec::as_slice);
+    let decisions = snapshot.decisions.iter().map(|(key, file)| {
+        let told = match &file.entries {
+            None => Decisions::Broken(file.path.clone()),
+            Some(_) => Decisions::Known(
+                of(&file.path)
+                    .iter()
+                    .filter_map(|made| match &made.decision {
+                        Written::Decision(decision) => Some(made.with(decision.clone())),
+                        Written::Freezing(_) => None,
+                    })
+                    .collect(),
+            ),
+        };
+        (*key, told)
+    });
+    let freezes = snapshot.freezes.as_ref().map(|entries| match entries {
+        None => Decisions::Broken(decision::FREEZES.to_owned()),
+        Some(_) => Decisions::Known(
+            of(decision::FREEZES)
+                .iter()
+                .filter_map(|made| match &made.decision {
+                    Written::Freezing(freezing) => Some(made.with(freezing.clone())),
+                    Written::Decision(_) => None,
+                })
+                .collect(),
+        ),
+    });
+    Decided {
+        decisions: decisions.collect(),
+        freezes,
+        withdrawn,
+    }
+}
+
+impl<T> Made<T> {
+    fn with<U>(&self, decision: U) -> Made<U> {
+        Made {
+            decision,
+            by: self.by.clone(),
+            landed: self.landed,
         }
     }
-    Ok(false)
 }
 
 /// An entry by what it says, and which of those that say the same it is.
-pub(super) type Which<'d> = (&'d Decision, usize);
+pub(super) type Which<'d> = (&'d Written, usize);
 
-pub(super) fn which(decisions: &[Decision]) -> Vec<Which<'_>> {
-    let mut told: Vec<Which<'_>> = Vec::with_capacity(decisions.len());
-    for decision in decisions {
-        let before = told.iter().filter(|(other, _)| *other == decision).count();
-        told.push((decision, before));
+pub(super) fn which(all: &[Written]) -> Vec<Which<'_>> {
+    let mut told: Vec<Which<'_>> = Vec::with_capacity(all.len());
+    for written in all {
+        let before = told.iter().filter(|(other, _)| *other == written).count();
+        told.push((written, before));
     }
     told
 }
 
-/// Finds the commits that added `decisions`, which `file` holds at `head`.
+/// Finds the commits that added the entries `written`, which the file at `path` holds at the head. What the
+/// versions don't tell was `known` before them.
 fn trace(
     reader: &Reader,
-    head: CommitId,
-    file: &DecisionFile,
-    decisions: Vec<Decision>,
-) -> Result<Vec<Made>, git::Error> {
-    let wanted = which(&decisions);
-    let mut landed: Vec<Option<CommitId>> = vec![None; wanted.len()];
-    let (mut at, mut blob) = (head, Some(file.blob));
-    for _ in 0..MAX_STEPS {
-        let (parent, before) = match reader.past(at)? {
-            git::Past::Parent(parent) => (Some(parent), reader.blob_at(parent, &file.path)?),
-            git::Past::Root => (None, None),
-            git::Past::More => break,
-        };
-        if before != blob {
-            let there = entries(reader, before)?;
-            let there = which(&there);
-            for (wanted, landed) in wanted.iter().zip(&mut landed) {
-                if landed.is_none() && !there.contains(wanted) {
-                    *landed = Some(at);
-                }
-            }
-            blob = before;
-        }
-        match parent {
-            Some(parent) if landed.contains(&None) => at = parent,
-            _ => break,
-        }
+    path: &str,
+    written: &[Written],
+    versions: &Versions,
+    known: &[Made<Written>],
+) -> Result<Vec<Made<Written>>, git::Error> {
+    let before: Vec<Written> = known.iter().map(|made| made.decision.clone()).collect();
+    let before = which(&before);
+    let mut all = Vec::with_capacity(written.len());
+    for wanted in which(written) {
+        let kept = before.iter().position(|other| *other == wanted);
+        all.push(match (versions.landed(path, wanted), kept) {
+            (Some(landed), _) => Made {
+                decision: wanted.0.clone(),
+                by: Some(who(reader, landed, path, wanted)?),
+                landed: Some(landed),
+            },
+            (None, Some(at)) => known[at].clone(),
+            (None, None) => Made {
+                decision: wanted.0.clone(),
+                by: None,
+                landed: None,
+            },
+        });
     }
-    let found = wanted.iter().zip(&landed);
-    let by = found.map(|(wanted, landed)| match landed {
-        Some(commit) => who(reader, *commit, &file.path, *wanted).map(Some),
-        None => Ok(None),
-    });
-    let by = by.collect::<Result<Vec<Option<By>>, git::Error>>()?;
-    drop(wanted);
-    let made = decisions.into_iter().zip(by).zip(landed);
-    let made = made.map(|((decision, by), landed)| Made {
-        decision,
-        by,
-        landed,
-    });
-    Ok(made.collect())
+    Ok(all)
 }
 
-/// What a version of a decision file holds, as far as it can be understood: that one entry is wrong takes
-/// none of the others from whoever wrote it.
-pub(super) fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decision>, git::Error> {
+/// What was taken out of decision files since a time and is not there again, each once.
+fn withdrawn(
+    reader: &Reader,
+    versions: &Versions,
+    now: &BTreeMap<String, Vec<Made<Written>>>,
+    known: Vec<Withdrawn>,
+    since: Timestamp,
+) -> Result<Vec<Withdrawn>, git::Error> {
+    let mut all: Vec<Withdrawn> = Vec::new();
+    for (path, commit, gone) in versions.gone() {
+        let Written::Decision(decision) = gone.0 else {
+            // Taking it out is one way to end a freeze.
+            continue;
+        };
+        let info = reader.commit_info(commit)?;
+        all.push(Withdrawn {
+            path: path.to_owned(),
+            decision: decision.clone(),
+            by: By {
+                name: info.author.name,
+                at: info.committed,
+                commit: commit.to_string(),
+            },
+            place: gone.1,
+        });
+    }
+    all.extend(known);
+    let mut told: Vec<Withdrawn> = Vec::new();
+    for one in all.into_iter().filter(|one| one.by.at >= since) {
+        let made = now.get(&one.path).map_or(&[][..], Vec::as_slice);
+        let same = |made: &&Made<Written>| match &made.decision {
+            Written::Decision(decision) => *decision == one.decision,
+            Written::Freezing(_) => false,
+        };
+        let again = made.iter().filter(same).count() > one.place;
+        let before = told.iter().any(|other| {
+            (&other.path, &other.decision, other.place) == (&one.path, &one.decision, one.place)
+        });
+        if !again && !before {
+            told.push(one);
+        }
+    }
+    Ok(told)
+}
+
+/// What a version of a file holds, as far as it can be understood: that one entry is wrong takes none of the
+/// others from whoever wrote it.
+pub(super) fn entries(
+    reader: &Reader,
+    path: &str,
+    blob: Option<BlobId>,
+) -> Result<Vec<Written>, git::Error> {
     let Some(blob) = blob else {
         return Ok(Vec::new());
     };
@@ -192,7 +369,7 @@ pub(super) fn entries(reader: &Reader, blob: Option<BlobId>) -> Result<Vec<Decis
         Blob::Bytes(bytes) => String::from_utf8(bytes).unwrap_or_default(),
         Blob::TooLarge(_) => String::new(),
     };
-    Ok(decision::legible(&text))
+    Ok(Written::legible(path, &text))
 }
 
 /// Who added an entry that came to the first-parent line with `landed`.
@@ -212,7 +389,7 @@ pub(super) fn who(
                 Err(git::Error::NoSuchCommit { .. }) => continue,
                 blob => blob?,
             };
-            if which(&entries(reader, blob)?).contains(&wanted) {
+            if which(&entries(reader, path, blob)?).contains(&wanted) {
                 earlier = Some(*parent);
                 break;
             }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::decision::Decision;
 use crate::diag;
 use crate::git::CommitId;
 use crate::promotion::By;
+use crate::reconcile::decided::Written;
 
 /// Longest reason that is told, in characters.
 const MAX_WORDS: usize = 400;
@@ -63,12 +63,12 @@ pub enum End {
     NotFetched,
 }
 
-/// Something that happened to a stage.
+/// Something that happened to a stage, or to stages by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The app's name.
+    /// The app's name; empty for a freeze, which is of every app.
     pub app: String,
-    /// The stage's name.
+    /// The stage's name; empty for a freeze, which names stages itself.
     pub stage: String,
     /// Who did it, when, and by which commit.
     pub by: By,
@@ -93,9 +93,9 @@ pub enum What {
     /// The app file named the stage for the first time, when it ran this.
     Began(Vec<String>),
     /// A person decided.
-    Decided(Decision),
+    Decided(Written),
     /// A decision was taken out of its file.
-    Withdrawn(Decision),
+    Withdrawn(Written),
 }
 
 /// Whose change it is.

@@ -21,7 +21,7 @@ use crate::image::{Digest, Image, Tag};
 use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
-use crate::reconcile::decided::Decisions;
+use crate::reconcile::decided::Decided;
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
 use crate::registry::AccountId;
@@ -29,9 +29,11 @@ use crate::registry::AccountId;
 mod case;
 mod people;
 mod records;
+mod stops;
 
 use case::Case;
 use records::Records;
+pub use stops::{Stop, StopKind};
 
 /// Where an image's tags come from: the image, seen with one account.
 pub type Feed = (Image, AccountId);
@@ -112,8 +114,8 @@ pub struct Facts {
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
     /// What the pasts of stages come to.
     pub history: History,
-    /// What people decided about stages.
-    pub decisions: BTreeMap<StageKey, Decisions>,
+    /// What people decided.
+    pub decided: Decided,
 }
 
 impl Facts {
@@ -176,7 +178,7 @@ pub struct Plan {
     pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
-    /// When a hold ends, the first of them: the plan is good until then.
+    /// When what stops a stage changes by the clock alone: the plan is good until then.
     pub expires: Option<Timestamp>,
 }
 
@@ -217,6 +219,8 @@ pub struct StagePlan {
     pub selection: Option<Selection>,
     /// What its past comes to, where that matters.
     pub standing: Option<Standing>,
+    /// What stops its changes.
+    pub stops: Vec<Stop>,
     /// What to do.
     pub step: Step,
 }
@@ -399,6 +403,7 @@ pub fn plan(
             running,
             selection,
             standing: facts.standing(*key).cloned(),
+            stops: case.stops(),
             step,
         });
     }

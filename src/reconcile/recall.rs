@@ -35,19 +35,17 @@ impl Reconciler {
         facts: &mut Facts,
     ) -> Result<(), Error> {
         let Some(head) = head else {
-            facts.decisions = decided::unsigned(snapshot);
+            facts.decided = decided::unsigned(snapshot);
             return Ok(());
         };
         facts.history = History::Known(BTreeMap::new());
-        if !snapshot.decisions.is_empty() {
-            let recollection = Arc::clone(&self.recollection);
-            let snapshot = Arc::clone(snapshot);
-            let read = self.with_mirror(move |mirror| {
-                let kept = &mut lock(&recollection).decisions;
-                decided::read(&mirror.reader()?, head, &snapshot, kept)
-            });
-            facts.decisions = read.await.map_err(|source| self.git_error(source))?;
-        }
+        let recollection = Arc::clone(&self.recollection);
+        let of_head = Arc::clone(snapshot);
+        let read = self.with_mirror(move |mirror| {
+            let kept = &mut lock(&recollection).decisions;
+            decided::read(&mirror.reader()?, head, &of_head, kept)
+        });
+        facts.decided = read.await.map_err(|source| self.git_error(source))?;
         let known = lock(&self.recollection).standings.stages(snapshot);
         self.look_back(Some(head), snapshot, known, facts).await
     }
@@ -67,7 +65,7 @@ impl Reconciler {
         let (snapshot, now) = (Arc::clone(snapshot), facts.now);
         let policies = self.repository.policies.clone();
         let author = self.repository.commits.author.clone();
-        let marks = marks(&facts.decisions);
+        let marks = marks(&facts.decided.decisions);
         let read = self.with_mirror(move |mirror| -> Result<_, source::Error> {
             let branch = Branch {
                 mirror,

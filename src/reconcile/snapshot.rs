@@ -25,7 +25,7 @@ use crate::reconcile::aim;
 use crate::reconcile::claims::{self, Claims, IndexedFile, StageKey};
 use crate::reconcile::source::{Contents, Error, Files, LastListing, Source, SourceFile};
 
-pub use decisions::DecisionFile;
+pub use decisions::{DecisionFile, Freezes};
 
 /// Indexes by content and by how it is read.
 pub type IndexCache = HashMap<IndexKey, Arc<FileIndex>>;
@@ -111,6 +111,8 @@ pub struct Snapshot {
     pub claims: Claims,
     /// The decision files of stages.
     pub decisions: BTreeMap<StageKey, DecisionFile>,
+    /// The freezes of stages by name, where there is a file of them.
+    pub freezes: Freezes,
     /// Everything that is wrong or left out, by file and place.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -134,7 +136,8 @@ impl Snapshot {
         };
         let known = memory.apps.insert(known);
         let (apps, mut diagnostics) = (Arc::clone(&known.apps), known.diagnostics.clone());
-        let decisions = decisions::read(&apps, &decision_files, &contents, &mut diagnostics)?;
+        let (decisions, freezes) =
+            decisions::read(&apps, &decision_files, &contents, &mut diagnostics)?;
         aim_at(&mut manifests, &apps);
         index_missing(source, &manifests, &mut memory.indexes)?;
         let files = indexed(manifests, &mut memory.indexes);
@@ -152,6 +155,7 @@ impl Snapshot {
             files,
             claims,
             decisions,
+            freezes,
             diagnostics,
         })
     }

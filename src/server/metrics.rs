@@ -197,13 +197,8 @@ impl Metrics {
     }
 
     fn count_problems(&self, repository: &str, pass: &Pass) {
-        let all = || {
-            pass.observation
-                .snapshot
-                .diagnostics
-                .iter()
-                .chain(&pass.observation.preparation.refused)
-        };
+        let problems = pass.observation.problems();
+        let all = || problems.iter().chain(&pass.observation.preparation.refused);
         for (word, severity) in [("error", Severity::Error), ("warning", Severity::Warning)] {
             let count = all().filter(|d| d.severity == severity).count();
             self.problems

@@ -116,6 +116,70 @@ fn each_command_is_a_commit_in_the_persons_name() {
 }
 
 #[test]
+fn all_apps_are_held_and_released_at_once() {
+    let Some(mut fleet) = fleet() else {
+        return;
+    };
+    let work = clone(&fleet);
+    let freezes = ".tagwright/freezes.yaml";
+    let hold = |more: &[&str]| {
+        let all = ["hold", "--all", "--reason", "incident 4711"];
+        run(&fleet, work.path(), &[&all, more].concat())
+    };
+    let until = ["--stage", "staging", "--until", "2100-01-01T00:00:00Z"];
+    let named = hold(&until).exits(0);
+    let entry = "- stages: [staging]\n  until: 2100-01-01T00:00:00Z\n  reason: incident 4711\n";
+    assert_eq!(named.stdout, entry);
+    let words = "no app has a stage `live`, but staging";
+    let ran = hold(&["--stage", "live"]).exits(1);
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    // The branch has moved on when the next one is pushed.
+    let scenario = &fleet.scenario;
+    let theirs = format!("{entry}- reason: theirs\n");
+    scenario.races("HEAD", |work| work.write(freezes, &theirs));
+    let report = hold(&["-o", "json"]).exits(0).json();
+    assert_eq!(report["stages"], serde_json::json!([]));
+    assert_eq!(
+        scenario.read(freezes),
+        format!("{theirs}- reason: incident 4711\n")
+    );
+    let log = scenario.repo.log("%an: %s|%b");
+    assert!(
+        log.starts_with("Grace Hopper: freeze all stages|incident 4711"),
+        "{log}"
+    );
+    let release = |more: &[&str]| run(&fleet, work.path(), &[&["release", "--all"], more].concat());
+    release(&["--stage", "staging"]).exits(0);
+    assert!(
+        scenario
+            .read(freezes)
+            .ends_with("- release: true\n  stages: [staging]\n")
+    );
+    for wrong in [
+        &["hold", "shop", "staging", "--all", "--reason", "x"][..],
+        &["hold", "shop", "--reason", "x"],
+    ] {
+        run(&fleet, work.path(), wrong).exits(2);
+    }
+    let told = fleet.place.run(&["history", "-o", "json"]).exits(0).json();
+    let events = told["repositories"][0]["events"].as_array();
+    let words: Vec<String> = events
+        .into_iter()
+        .flatten()
+        .map(|event| format!("{} {}", event["decision"], event["stages"]))
+        .collect();
+    let (all, staging) = ("\"freeze\" []", "[\"staging\"]");
+    let expected = [
+        format!("\"release\" {staging}"),
+        all.to_owned(),
+        all.to_owned(),
+        format!("\"freeze\" {staging}"),
+    ];
+    assert_eq!(words[..4], expected);
+    fleet.scenario.rests_at("1.1.0");
+}
+
+#[test]
 fn a_persons_files_and_branches_stay_as_they_are() {
     let Some(fleet) = fleet() else {
         return;

@@ -305,11 +305,35 @@ fn fields_are_those_of_the_tables() {
         reference.note("decision", "", &value);
     }
     world.repo.hook("pre-receive", "exit 0");
+    world.repo.git().ok(work.path(), &["pull", "--quiet"]);
+    for file in ["split/a.yaml", "split/b.yaml"] {
+        work.write(file, work.read(file).replace("1.1.0", "1.0.0"));
+    }
+    work.commit("Go back");
+    work.push();
+    let (value, _) = tagwright(at, &["plan"]);
+    reference.note("plan", "", &value);
     let until = ["--reason", "x", "--until", "2100-01-01T00:00:00Z"];
     let hold = [&["hold", "shop", "live", "--path", clone], &until[..]].concat();
     tagwright(at, &hold);
     let reject = ["reject", "shop", "live", "1.0.0", "--path", clone];
     tagwright(at, &reject);
+    let freeze = [
+        &["hold", "--all", "--stage", "live", "--path", clone],
+        &until[..],
+    ]
+    .concat();
+    let (value, _) = tagwright(at, &freeze);
+    reference.note("decision", "", &value);
+    world.repo.git().ok(work.path(), &["pull", "--quiet"]);
+    work.write(
+        ".tagwright/freezes.yaml",
+        "- {from: 2000-01-01T00:00:00Z}\n",
+    );
+    work.commit("Freeze");
+    work.push();
+    let (value, _) = tagwright(at, &["plan"]);
+    reference.note("plan", "", &value);
     let (history, ended) = tagwright(at, &["history"]);
     assert_eq!(ended, 0);
     reference.note("history", "", &history);

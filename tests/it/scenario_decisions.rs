@@ -224,8 +224,92 @@ fn who_decided_is_who_added_the_entry_on_any_side_of_a_merge() {
     // An entry that was edited is another one, by whoever edited it.
     scenario.person("Edit", |work| work.write(FILE, "- hold: edited\n"));
     waits(&mut scenario, &["held by Ada Okafor", "edited"]);
-    scenario.person("Remove", |work| work.write(FILE, ""));
+    let id = scenario.person("Remove", |work| work.write(FILE, ""));
+    let pass = scenario.pass();
+    let problems = pass.observation.problems();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, words) in told.iter().zip([
+        [
+            FILE,
+            "`hold edited` was removed or edited by Ada Okafor",
+            &id[..12],
+        ],
+        [
+            FILE,
+            "`hold side` was removed or edited by Ada Okafor",
+            "no longer",
+        ],
+    ]) {
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+    }
     scenario.rests_at("1.1.0");
+    // Another service finds the same, and what is written again is no longer missed.
+    let another = scenario.pass_of_another();
+    assert_eq!(another.observation.problems(), problems);
+    decides(&scenario, "- hold: edited\n");
+    for pass in [scenario.rests(), scenario.pass_of_another()] {
+        let problems = pass.observation.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+}
+
+#[test]
+fn what_was_taken_back_long_ago_is_not_told_any_more() {
+    let Some(mut scenario) = scenario() else {
+        return;
+    };
+    let entry = "- hold: x\n- release: true\n";
+    let at = |scenario: &Scenario, time: &str, text: &str| {
+        let work = scenario.repo.clone_to();
+        work.write(FILE, text);
+        work.commit_at(&format!("At {time}"), time);
+        work.push();
+    };
+    at(&scenario, "2026-01-01T00:00:00Z", entry);
+    at(&scenario, "2026-01-10T00:00:00Z", "");
+    at(&scenario, "2026-01-20T00:00:00Z", entry);
+    let work = scenario.repo.clone_to();
+    std::fs::remove_file(work.path().join(FILE)).expect("it is there");
+    work.commit_at("Remove it", "2026-02-01T00:00:00Z");
+    work.push();
+    let pass = scenario.pass();
+    assert_eq!(pass.observation.problems().len(), 2, "the file is gone");
+    at(&scenario, "2026-03-02T00:00:00Z", "- hold: y\n");
+    for pass in [scenario.pass(), scenario.pass_of_another()] {
+        assert_eq!(pass.observation.problems().len(), 2);
+    }
+    at(
+        &scenario,
+        "2026-03-04T00:00:00Z",
+        "- hold: y\n- release: true\n",
+    );
+    for pass in [scenario.pass(), scenario.pass_of_another()] {
+        assert_eq!(pass.observation.problems(), []);
+    }
+}
+
+#[test]
+fn whoever_mends_a_file_did_not_write_all_of_it() {
+    let Some(mut scenario) = scenario() else {
+        return;
+    };
+    decides(&scenario, "- hold: first\n");
+    scenario.person("Break it", |work| {
+        work.write(FILE, "- hold: first\n- hodl: x\n")
+    });
+    scenario.rests();
+    let mend = scenario.person("Mend it", |work| {
+        work.write(FILE, "- hold: first\n- hold: second\n");
+    });
+    waits(&mut scenario, &["second", &mend[..12]]);
+    let broken = scenario.person("Break it again", |work| add(work, "- release: x\n"));
+    assert_ne!(mend, broken);
+    scenario.rests();
+    scenario.person("Drop it", |work| {
+        work.write(FILE, "- hold: first\n- hold: second\n");
+    });
+    waits(&mut scenario, &["second", &mend[..12]]);
 }
 
 #[test]
@@ -251,7 +335,6 @@ fn mistakes_stop_the_stage_and_are_told() {
         std::fs::remove_file(work.path().join(FILE)).expect("it is there");
         work.write(".tagwright/decisions/shop/stagign.yaml", "- hold: x\n");
         work.write(".tagwright/decisions/shopp/staging.yaml", "- hold: x\n");
-        work.write(".tagwright/freezes.yaml", "- {stages: [staging]}\n");
     });
     let pass = scenario.pass();
     assert_problem(
@@ -264,8 +347,6 @@ fn mistakes_stop_the_stage_and_are_told() {
         "shopp/staging.yaml",
         &["did you mean `shop`?"],
     );
-    let freezes = ".tagwright/freezes.yaml";
-    assert_problem(&pass.observation, freezes, &["not supported yet"]);
     assert!(scenario.read(POD.0).ends_with(":1.1.0\n"));
     decides(&scenario, "- reject: HOST/acme/cart:1.0.0\n");
     let pass = scenario.rests();

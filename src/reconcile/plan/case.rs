@@ -64,7 +64,7 @@ impl Case<'_> {
         let tags = match listing.map(Listing::tags) {
             Some(Ok(tags)) => tags,
             Some(Err(blocked)) => {
-                let (step, open) = self.unless_held(Step::Blocked(blocked), Open::default());
+                let (step, open) = self.unless_stopped(Step::Blocked(blocked), Open::default());
                 return (running, None, step, open);
             }
             None => return (running, None, Step::Undecided, Open::default()),
@@ -84,7 +84,7 @@ impl Case<'_> {
             Some(stale) => (Step::Blocked(stale), Open::default()),
             None => self.with_past(&running, &selection, recorded),
         };
-        let (step, open) = self.unless_held(step, open);
+        let (step, open) = self.unless_stopped(step, open);
         (running, Some(selection), step, open)
     }
 

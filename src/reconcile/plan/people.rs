@@ -56,45 +56,27 @@ impl Case<'_> {
         self.facts.standing(self.key)?.rejected.as_ref()
     }
 
-    fn made(&self) -> &[Made] {
-        match self.facts.decisions.get(&self.key) {
+    pub(super) fn made(&self) -> &[Made] {
+        match self.facts.decided.decisions.get(&self.key) {
             Some(Decisions::Known(made)) => made,
             Some(Decisions::Broken(_)) | None => &[],
         }
     }
 
-    fn in_force(&self) -> (Option<Hold<'_>>, Vec<Rejection<'_>>) {
+    pub(super) fn in_force(&self) -> (Option<Hold<'_>>, Vec<Rejection<'_>>) {
         let decisions = self.made().iter().map(|made| &made.decision);
         decision::in_force(decisions, self.facts.now)
     }
 
-    /// When a hold ends by itself.
-    pub(super) fn expires(&self) -> Option<Timestamp> {
-        self.in_force().0?.until
-    }
-
-    /// Nothing is changed while a person holds the stage, and nothing needs to be known for it; a tag that
-    /// moved is told all the same.
-    pub(super) fn unless_held(&self, step: Step, open: Open) -> (Step, Open) {
-        let moved = matches!(step, Step::Blocked(Blocked::Moved { .. }));
-        match self.in_force().0.filter(|_| !moved) {
-            Some(hold) => {
-                let words = held_words(&hold, self.made(), self.names());
-                (Step::Blocked(Blocked::Held(words)), Open::default())
-            }
-            None => (step, open),
-        }
-    }
-
     /// The names of the app and the stage, as commands take them.
-    fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         let stage = &self.app.stages[self.key.stage].name;
         format!("{} {stage}", self.app.name)
     }
 
     /// The step that people decided on, whatever the policy would choose.
     pub(super) fn decided(&self, running: &Running) -> Option<(Step, Open)> {
-        if let Some(Decisions::Broken(file)) = self.facts.decisions.get(&self.key) {
+        if let Some(Decisions::Broken(file)) = self.facts.decided.decisions.get(&self.key) {
             let blocked = Blocked::Decisions(file.clone());
             return Some((Step::Blocked(blocked), Open::default()));
         }
@@ -290,7 +272,7 @@ fn place_of(by: &By) -> String {
     }
 }
 
-fn signed(by: Option<&By>) -> String {
+pub(super) fn signed(by: Option<&By>) -> String {
     match by {
         Some(by) => format!("{}{}", name_of(by), place_of(by)),
         None => "somebody".to_owned(),
@@ -298,18 +280,8 @@ fn signed(by: Option<&By>) -> String {
 }
 
 /// A person's words on one line.
-fn quoted(words: &str) -> String {
+pub(super) fn quoted(words: &str) -> String {
     diag::visible(words).chars().take(MAX_WORDS).collect()
-}
-
-fn held_words(hold: &Hold<'_>, made: &[Made], names: String) -> String {
-    let by = made.get(hold.entry).and_then(|made| made.by.as_ref());
-    let until = match hold.until {
-        Some(until) => format!(" until {until}"),
-        None => String::new(),
-    };
-    let (who, reason) = (signed(by), quoted(hold.reason));
-    format!("held{until} by {who}: {reason}; `tagwright release {names}` ends it")
 }
 
 fn rejected_words(rejection: &Rejection<'_>, made: &[Made], names: String) -> String {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::{Contents, Error, SourceFile};
 use crate::config::App;
-use crate::decision::{self, Entry};
+use crate::decision::freeze::{self, Freezing, Stages};
+use crate::decision::{self, Entry, Mistake};
 use crate::diag::{Diagnostic, suggest};
 use crate::git::BlobId;
 use crate::reconcile::claims::StageKey;
@@ -26,15 +27,26 @@ pub struct DecisionFile {
     pub entries: Option<Vec<Entry>>,
 }
 
-/// Reads the decision files among `files`.
+/// The entries of the freezes file, in the order written; the inner `None` where it can't be understood.
+pub type Freezes = Option<Option<Vec<Freezing>>>;
+
+/// Reads the decision files among `files`, and the freezes.
 pub(super) fn read(
     apps: &[App],
     files: &[SourceFile],
     contents: &Contents,
     told: &mut Vec<Diagnostic>,
-) -> Result<BTreeMap<StageKey, DecisionFile>, Error> {
+) -> Result<(BTreeMap<StageKey, DecisionFile>, Freezes), Error> {
     let mut found = BTreeMap::new();
+    let mut freezes = None;
     for file in files {
+        if file.path == decision::FREEZES {
+            freezes = Some(match text(contents, file, told)? {
+                Some(text) => frozen(apps, &file.path, &text, told),
+                None => None,
+            });
+            continue;
+        }
         let key = match stage_of(apps, &file.path) {
             Ok(key) => key,
             Err(diagnostic) => {
@@ -42,15 +54,9 @@ pub(super) fn read(
                 continue;
             }
         };
-        let bytes = contents.read(&file.path, file.blob, MAX_FILE)?;
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let entries = match text {
+        let entries = match text(contents, file, told)? {
             Some(text) => entries(&apps[key.app], &file.path, &text, told),
-            None => {
-                let message = "not UTF-8, or too large, so it is no decision file";
-                told.push(Diagnostic::error(&file.path, message));
-                None
-            }
+            None => None,
         };
         let (path, blob) = (file.path.clone(), file.blob);
         let file = DecisionFile {
@@ -60,17 +66,27 @@ pub(super) fn read(
         };
         found.insert(key, file);
     }
-    Ok(found)
+    Ok((found, freezes))
+}
+
+/// The text of a file; none is told.
+fn text(
+    contents: &Contents,
+    file: &SourceFile,
+    told: &mut Vec<Diagnostic>,
+) -> Result<Option<String>, Error> {
+    let bytes = contents.read(&file.path, file.blob, MAX_FILE)?;
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    if text.is_none() {
+        let message = "not UTF-8, or too large, so it is no decision file";
+        told.push(Diagnostic::error(&file.path, message));
+    }
+    Ok(text)
 }
 
 /// The stage that a file is about.
 fn stage_of(apps: &[App], path: &str) -> Result<StageKey, Diagnostic> {
     let wrong = |message: String| Diagnostic::warning(path, message);
-    if path == decision::FREEZES {
-        let message = "freezes are not supported yet, so nothing in it counts";
-        let hint = "hold the stages, one by one";
-        return Err(Diagnostic::error(path, message).hint(hint));
-    }
     let form = || {
         let hint = format!("decisions are in {}", decision::file_of("APP", "STAGE"));
         wrong("about no stage, so nothing in it counts".to_owned()).hint(hint)
@@ -102,18 +118,8 @@ fn stage_of(apps: &[App], path: &str) -> Result<StageKey, Diagnostic> {
 fn entries(app: &App, path: &str, text: &str, told: &mut Vec<Diagnostic>) -> Option<Vec<Entry>> {
     let entries = match decision::read(text) {
         Ok(entries) => entries,
-        Err(mistakes) => {
-            told.extend(mistakes.into_iter().map(|mistake| {
-                let diagnostic = Diagnostic::error(path, mistake.message);
-                let diagnostic = match mistake.at {
-                    Some(at) => diagnostic.at_position(text, at),
-                    None => diagnostic,
-                };
-                match mistake.hint {
-                    Some(hint) => diagnostic.hint(hint),
-                    None => diagnostic,
-                }
-            }));
+        Err(found) => {
+            told.extend(mistakes(path, text, found));
             return None;
         }
     };
@@ -128,4 +134,58 @@ fn entries(app: &App, path: &str, text: &str, told: &mut Vec<Diagnostic>) -> Opt
         told.push(Diagnostic::error(path, message).at_position(text, entry.position));
     }
     all.then_some(entries)
+}
+
+/// The entries of the freezes file. A stage that no app has is told: whoever froze it believes that
+/// something is stopped.
+fn frozen(
+    apps: &[App],
+    path: &str,
+    text: &str,
+    told: &mut Vec<Diagnostic>,
+) -> Option<Vec<Freezing>> {
+    let entries = match freeze::read(text) {
+        Ok(entries) => entries,
+        Err(found) => {
+            told.extend(mistakes(path, text, found));
+            return None;
+        }
+    };
+    let stages = || apps.iter().flat_map(|app| &app.stages);
+    let known = || stages().map(|stage| stage.name.as_str());
+    for (entry, at) in &entries {
+        let Stages::Named(names) = entry.stages() else {
+            continue;
+        };
+        for name in names
+            .iter()
+            .filter(|name| !known().any(|known| known == *name))
+        {
+            let message = format!("no app has a stage `{name}`, so nothing is stopped there");
+            let warning = Diagnostic::warning(path, message).at_position(text, *at);
+            told.push(match suggest(name, known()) {
+                Some(near) => warning.hint(format!("did you mean `{near}`?")),
+                None => warning,
+            });
+        }
+    }
+    Some(entries.into_iter().map(|(entry, _)| entry).collect())
+}
+
+fn mistakes<'t>(
+    path: &'t str,
+    text: &'t str,
+    mistakes: Vec<Mistake>,
+) -> impl Iterator<Item = Diagnostic> + 't {
+    mistakes.into_iter().map(move |mistake| {
+        let diagnostic = Diagnostic::error(path, mistake.message);
+        let diagnostic = match mistake.at {
+            Some(at) => diagnostic.at_position(text, at),
+            None => diagnostic,
+        };
+        match mistake.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        }
+    })
 }

@@ -13,14 +13,14 @@ use super::touched;
 use super::walk::{agrees, by};
 use super::{Name, name, policy_of};
 use crate::config::{App, PoliciesEntry};
-use crate::decision::{self, Decision};
-use crate::git::{self, BlobId, CommitId, CommitInfo, Mirror, Reader, Signature, Touched};
+use crate::decision;
+use crate::git::{self, CommitId, CommitInfo, Mirror, Reader, Signature, Touched};
 use crate::image::Tag;
 use crate::manifest::{Part, Site};
 use crate::policy::{self, Order, Policy, Recorded};
 use crate::promotion::{By, References, moved_back};
 use crate::reconcile::claims::{Claims, IndexedFile, StageKey};
-use crate::reconcile::decided::{self, which};
+use crate::reconcile::decided::{self, Which, Written, which};
 use crate::reconcile::history::{
     End, Event, Hand, History, Question, What, difference, reason, subject,
 };
@@ -184,6 +184,12 @@ impl Teller<'_> {
             self.note_decisions(&[file], at)?;
             self.began(track, by(at, info), info);
         }
+        let freezes = Touched {
+            path: decision::FREEZES.to_owned(),
+            before: None,
+            after: self.reader.blob_at(at, decision::FREEZES)?,
+        };
+        self.note_decisions(&[freezes], at)?;
         Ok(())
     }
 
@@ -319,36 +325,40 @@ impl Teller<'_> {
         Ok(references::earlier(&later, snapshot, policies, read))
     }
 
-    /// Tells what came to decision files, and what went.
+    /// Tells what came to files of decisions, and what went.
     fn note_decisions(&mut self, touched: &[Touched], at: CommitId) -> Result<(), Error> {
         for file in touched {
-            let Some((app, stage)) = decision::about(&file.path) else {
-                continue;
-            };
-            if !self.question.is_about(app, stage) {
+            let stage = decision::about(&file.path);
+            let asked = stage.is_some_and(|(app, stage)| self.question.is_about(app, stage));
+            if !asked && file.path != decision::FREEZES {
                 continue;
             }
+            let (app, stage) = stage.unwrap_or_default();
             let name = (app.to_owned(), stage.to_owned());
-            let (old, new) = (self.decisions(file.before)?, self.decisions(file.after)?);
+            let entries = |blob| decided::entries(&self.reader, &file.path, blob);
+            let (old, new) = (entries(file.before)?, entries(file.after)?);
             let (old, new) = (which(&old), which(&new));
-            for wanted in old.iter().filter(|entry| !new.contains(entry)) {
+            let asked = |one: &&Which<'_>| match (&one.0, &self.question.stage) {
+                (Written::Freezing(freezing), Some(stage)) => freezing.stages().has(stage),
+                _ => true,
+            };
+            let gone = old.iter().filter(|one| !new.contains(one));
+            let gone: Vec<&Which<'_>> = gone.filter(asked).collect();
+            // The last entry is the newest.
+            let came = new.iter().rev().filter(|one| !old.contains(one));
+            let came: Vec<&Which<'_>> = came.filter(asked).collect();
+            for one in gone {
                 let info = self.reader.commit_info(at)?;
-                let what = What::Withdrawn(wanted.0.clone());
+                let what = What::Withdrawn(one.0.clone());
                 self.push(&name, by(at, &info), what, subject(&info.message));
             }
-            // The last entry is the newest.
-            for wanted in new.iter().rev().filter(|entry| !old.contains(entry)) {
-                let who = decided::who(&self.reader, at, &file.path, *wanted)?;
-                let why = wanted.0.reason().map(subject);
-                let what = What::Decided(wanted.0.clone());
-                self.push(&name, who, what, why.unwrap_or_default());
+            for one in came {
+                let who = decided::who(&self.reader, at, &file.path, *one)?;
+                let why = one.0.reason().map(subject).unwrap_or_default();
+                self.push(&name, who, What::Decided(one.0.clone()), why);
             }
         }
         Ok(())
-    }
-
-    fn decisions(&self, blob: Option<BlobId>) -> Result<Vec<Decision>, Error> {
-        Ok(decided::entries(&self.reader, blob)?)
     }
 }
 

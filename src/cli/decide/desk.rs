@@ -1,0 +1,288 @@
+//! Where a person's decision is made: a clone of the config repo, and the file that gets the entry.
+//!
+//! Invariant: nothing of the clone but what a commit through it needs is touched; an entry that the remote
+//! refuses is printed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use serde::Serialize;
+
+use super::{Place, Stage};
+use crate::cli::check;
+use crate::cli::output::{Exit, Output, has_errors};
+use crate::config::App;
+use crate::decision::freeze::{Freezing, Stages};
+use crate::decision::{self, Decided, Decision};
+use crate::git::{PersonsClone, Published, origin};
+use crate::image::Reference;
+use crate::policy::Recorded;
+use crate::reconcile::claims::StageKey;
+use crate::reconcile::running::Running;
+use crate::reconcile::snapshot::{Memory, Snapshot};
+use crate::reconcile::source::Source;
+use crate::reconcile::trailer::trailers;
+
+/// A person's clone, and the stage that is decided about.
+pub(super) struct Desk {
+    snapshot: Snapshot,
+    key: StageKey,
+    clone: PersonsClone,
+}
+
+impl Desk {
+    pub(super) fn open(stage: &Stage, config: Option<&Path>) -> anyhow::Result<Self> {
+        let (snapshot, clone) = open(&stage.place, config)?;
+        let key = stage_of(&snapshot, &stage.app, &stage.stage)?;
+        Ok(Self {
+            snapshot,
+            key,
+            clone,
+        })
+    }
+
+    fn app(&self) -> &App {
+        &self.snapshot.apps[self.key.app]
+    }
+
+    /// `TAG` or `TAG@DIGEST` of the app's image.
+    pub(super) fn decided(&self, text: &str) -> anyhow::Result<Decided> {
+        let image = &self.app().image;
+        let reference: Reference = format!("{image}:{text}")
+            .parse()
+            .with_context(|| format!("`{text}` is no tag"))?;
+        let tag = reference
+            .tag()
+            .with_context(|| format!("`{text}` is no tag"))?;
+        Ok(Decided {
+            image: image.clone(),
+            tag: tag.clone(),
+            digest: reference.digest().cloned(),
+        })
+    }
+
+    fn running(&self) -> Running {
+        let stage = &self.app().stages[self.key.stage];
+        let claims = &self.snapshot.claims;
+        let sites: Vec<_> = claims.stages[&self.key]
+            .iter()
+            .filter(|site| !claims.overridden.contains(site))
+            .map(|site| {
+                (
+                    *site,
+                    &self.snapshot.files[site.file].index.sites[site.site],
+                )
+            })
+            .collect();
+        Running::of(&stage.policy, &sites, Recorded::default())
+    }
+
+    /// The tag that the stage runs, as the clone's files say.
+    pub(super) fn runs(&self) -> Option<String> {
+        match self.running() {
+            Running::One(version)
+            | Running::Split {
+                highest: version, ..
+            } => Some(version.tag.to_string()),
+            Running::Nothing | Running::Unordered(_) => None,
+        }
+    }
+
+    /// What the stage ran before the service's latest change to it, if that is what it runs.
+    pub(super) fn previous(&self) -> anyhow::Result<String> {
+        let (app, stage) = self.snapshot.names(self.key);
+        let line = format!("Tagwright-Change: v1 app={app} stage={stage} ");
+        let message = self.clone.latest_message(&line)?;
+        let own = trailers(&message).find(|trailer| (trailer.app, trailer.stage) == (app, stage));
+        let runs = self.runs();
+        own.filter(|trailer| Some(trailer.to.tag.as_str()) == runs.as_deref())
+            .and_then(|trailer| trailer.from)
+            .map(|from| from.to_string())
+            .ok_or_else(|| anyhow!("it isn't known what the stage ran before: name the tag"))
+    }
+
+    pub(super) fn publish(&self, decisions: &[Decision], output: Output) -> anyhow::Result<Exit> {
+        let (app, stage) = self.snapshot.names(self.key);
+        let words: Vec<&str> = decisions.iter().map(Decision::word).collect();
+        let letter = Letter {
+            app: Some(app.to_owned()),
+            stages: vec![stage.to_owned()],
+            file: decision::file_of(app, stage),
+            entry: decisions.iter().map(Decision::entry).collect(),
+            subject: format!("{app}: {} {stage}", words.join(" and ")),
+            reason: decisions.iter().rev().find_map(Decision::reason),
+        };
+        letter.publish(&self.clone, output)
+    }
+}
+
+/// Adds an entry to the freezes file.
+pub(super) fn freeze(
+    place: &Place,
+    freezing: &Freezing,
+    config: Option<&Path>,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let (snapshot, clone) = open(place, config)?;
+    let named = match freezing.stages() {
+        Stages::All => Vec::new(),
+        Stages::Named(names) => names.clone(),
+    };
+    let known: BTreeSet<&str> = snapshot
+        .apps
+        .iter()
+        .flat_map(|app| &app.stages)
+        .map(|stage| stage.name.as_str())
+        .collect();
+    for name in &named {
+        let all = || known.iter().copied().collect::<Vec<_>>().join(", ");
+        ensure!(
+            known.contains(name.as_str()),
+            "no app has a stage `{name}`, but {}",
+            all()
+        );
+    }
+    let what = match named.is_empty() {
+        true => "all stages".to_owned(),
+        false => named.join(", "),
+    };
+    let (word, reason) = match freezing {
+        Freezing::Freeze { reason, .. } => ("freeze", reason.as_deref()),
+        Freezing::Release(_) => ("release", None),
+    };
+    let letter = Letter {
+        app: None,
+        stages: named,
+        file: decision::FREEZES.to_owned(),
+        entry: freezing.entry(),
+        subject: format!("{word} {what}"),
+        reason,
+    };
+    letter.publish(&clone, output)
+}
+
+/// What a clone holds, and the clone as something to publish from.
+fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, PersonsClone)> {
+    let origin =
+        origin(&place.path).with_context(|| format!("{} is no Git clone", place.path.display()))?;
+    let branch = place.branch.clone().or(origin.branch);
+    let branch = branch.context("no branch is checked out: name the remote's with --branch")?;
+    let mut diagnostics = Vec::new();
+    let entries = check::entries(
+        &check::Tree {
+            path: &place.path,
+            repository: place.repository.as_deref(),
+            policies: &place.policies,
+        },
+        config,
+        &mut diagnostics,
+    )?
+    .context("the configuration can't be used; `tagwright check` tells why")?;
+    let source = Source::Folder(&place.path);
+    let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
+    let clone = PersonsClone::new(&place.path, &place.remote, &branch);
+    Ok((snapshot, clone))
+}
+
+/// An entry on its way to a file.
+struct Letter<'d> {
+    app: Option<String>,
+    stages: Vec<String>,
+    file: String,
+    entry: String,
+    subject: String,
+    reason: Option<&'d str>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    /// `pushed` or `refused`.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<String>>,
+    file: String,
+    entry: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl Letter<'_> {
+    fn publish(mut self, clone: &PersonsClone, output: Output) -> anyhow::Result<Exit> {
+        let message = match self.reason {
+            Some(reason) => format!("{}\n\n{reason}", self.subject),
+            None => self.subject.clone(),
+        };
+        let change = |before: &str| decision::append(before, &self.entry);
+        let published = clone.publish(&self.file, &message, change)?;
+        let (result, commit, refusal) = match published {
+            Published::Pushed(id) => ("pushed", Some(id), None),
+            Published::Refused(words) => ("refused", None, Some(words)),
+        };
+        let stage = self.app.as_ref().and_then(|_| self.stages.pop());
+        let report = Report {
+            result,
+            stages: self.app.is_none().then_some(self.stages),
+            app: self.app,
+            stage,
+            file: self.file,
+            entry: self.entry,
+            commit,
+            message: refusal,
+        };
+        if output.is_json() {
+            output.json(&report);
+        } else {
+            print(&report, output);
+        }
+        Ok(match report.commit {
+            Some(_) => Exit::Done,
+            None => Exit::Failed,
+        })
+    }
+}
+
+fn stage_of(snapshot: &Snapshot, app: &str, stage: &str) -> anyhow::Result<StageKey> {
+    let mut apps = snapshot.apps.iter();
+    let Some(place) = apps.position(|known| known.name.as_str() == app) else {
+        let why = match has_errors(&snapshot.diagnostics) {
+            true => "; `tagwright check` tells what is wrong with app files",
+            false => "",
+        };
+        bail!("the clone has no valid app named `{app}`{why}");
+    };
+    let stages = &snapshot.apps[place].stages;
+    let named = stages.iter().position(|known| known.name.as_str() == stage);
+    let known = || {
+        stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    let stage = named
+        .with_context(|| format!("`{app}` has no stage `{stage}`, but {}", known().join(", ")))?;
+    Ok(StageKey { app: place, stage })
+}
+
+fn print(report: &Report, output: Output) {
+    match (&report.commit, &report.message) {
+        (Some(commit), _) => output.note(format!("pushed as commit {commit}")),
+        (None, refusal) => {
+            output.note(format!(
+                "the remote refused it: {}",
+                refusal.as_deref().unwrap_or_default()
+            ));
+            output.note(format!(
+                "add this at the end of {} in another way:",
+                report.file
+            ));
+        }
+    }
+    output.raw(&report.entry);
+}

@@ -1,0 +1,123 @@
+//! What stops the service's own changes to a stage: a person's hold of it, and freezes of its name.
+//!
+//! Invariant: every stop in force is told with who, why, until when and what ends it, and a plan is good only
+//! until the next one begins or ends by the clock. Where the freezes can't be understood, nobody knows what
+//! is to be stopped, so everything is; a decision what to deploy goes first all the same, as it would before
+//! any freeze.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::case::Case;
+use super::people::{quoted, signed};
+use super::{Blocked, Open, Step};
+use crate::decision::freeze::{self, Freezing};
+use crate::promotion::By;
+use crate::reconcile::decided::{Decisions, Made};
+
+/// Something that stops the service's own changes to a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// What kind of stop it is.
+    pub kind: StopKind,
+    /// Who stopped it, and when, where that is known.
+    pub by: Option<By>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Until when; until somebody ends it without.
+    pub until: Option<Timestamp>,
+    /// What ends it, in words for a person.
+    pub end: String,
+}
+
+/// A kind of stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// An entry of the stage's decision file.
+    Hold,
+    /// An entry of the freezes file.
+    Freeze,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            StopKind::Hold => "held",
+            StopKind::Freeze => "frozen",
+        })?;
+        if let Some(until) = self.until {
+            write!(f, " until {until}")?;
+        }
+        write!(f, " by {}", signed(self.by.as_ref()))?;
+        if let Some(reason) = &self.reason {
+            write!(f, ": {}", quoted(reason))?;
+        }
+        write!(f, "; {}", self.end)
+    }
+}
+
+impl Case<'_> {
+    /// What stops the stage now.
+    pub(super) fn stops(&self) -> Vec<Stop> {
+        let hold = self.in_force().0.map(|hold| Stop {
+            kind: StopKind::Hold,
+            by: self.made().get(hold.entry).and_then(|made| made.by.clone()),
+            reason: Some(hold.reason.to_owned()),
+            until: hold.until,
+            end: format!("`tagwright release {}` ends it", self.names()),
+        });
+        let stage = self.stage_name();
+        let frozen = freeze::in_force(self.freezings(), stage, self.facts.now);
+        let frozen = frozen.into_iter().map(|frozen| Stop {
+            kind: StopKind::Freeze,
+            by: self
+                .frozen()
+                .get(frozen.entry)
+                .and_then(|made| made.by.clone()),
+            reason: frozen.reason.map(str::to_owned),
+            until: frozen.until,
+            end: format!("`tagwright release --all --stage {stage}` ends it"),
+        });
+        hold.into_iter().chain(frozen).collect()
+    }
+
+    /// When what stops the stage changes by the clock alone.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        let hold = self.in_force().0.and_then(|hold| hold.until);
+        let freezes = freeze::changes_at(self.freezings(), self.stage_name(), self.facts.now);
+        hold.into_iter().chain(freezes).min()
+    }
+
+    /// Nothing is changed while the stage is stopped, and nothing needs to be known for it; a tag that moved
+    /// is told all the same.
+    pub(super) fn unless_stopped(&self, step: Step, open: Open) -> (Step, Open) {
+        if matches!(step, Step::Blocked(Blocked::Moved { .. })) {
+            return (step, open);
+        }
+        let blocked = |blocked| (Step::Blocked(blocked), Open::default());
+        if let Some(Decisions::Broken(file)) = &self.facts.decided.freezes {
+            return blocked(Blocked::Decisions(file.clone()));
+        }
+        let stops: Vec<String> = self.stops().iter().map(Stop::to_string).collect();
+        match stops.is_empty() {
+            true => (step, open),
+            false => blocked(Blocked::Held(stops.join("; and "))),
+        }
+    }
+
+    fn frozen(&self) -> &[Made<Freezing>] {
+        match &self.facts.decided.freezes {
+            Some(Decisions::Known(made)) => made,
+            Some(Decisions::Broken(_)) | None => &[],
+        }
+    }
+
+    fn freezings(&self) -> impl Iterator<Item = &Freezing> {
+        self.frozen().iter().map(|made| &made.decision)
+    }
+
+    fn stage_name(&self) -> &str {
+        self.app.stages[self.key.stage].name.as_str()
+    }
+}
