@@ -44,7 +44,7 @@ pub use presets::names as preset_names;
 pub use raw_service::PushMode;
 pub use raw_service::commit::Grouping;
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
-pub use service::{Commits, PoliciesEntry, Registry, Repository, Server, Service};
+pub use service::{Commits, Hold, PoliciesEntry, Registry, Repository, Server, Service};
 pub use target::Target;
 pub use template::{Blank, Template};
 pub use tree::MAX_FILE;

@@ -21,6 +21,7 @@ pub mod message;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+mod problems;
 pub mod propose;
 mod queue;
 pub mod reach;
@@ -41,11 +42,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::config::{App, Commits, PushMode, Repository};
-use crate::diag::Diagnostic;
+use crate::config::{App, Commits, Hold, PushMode, Repository};
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
-use crate::reconcile::decided::Withdrawn;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
@@ -110,6 +109,8 @@ pub struct Reconciler {
     snapshot: Option<(CommitId, Arc<Snapshot>)>,
     settled: Option<Settled>,
     recollection: Arc<Mutex<Recollection>>,
+    /// What the service file holds back.
+    holds: Arc<[Hold]>,
     intervals: Intervals,
     parking: Parking,
     queue: Queue,
@@ -128,16 +129,6 @@ pub struct Observation {
     pub plan: Arc<Plan>,
     /// The exact commits that would make it happen.
     pub preparation: Arc<Preparation>,
-}
-
-impl Observation {
-    /// What is wrong or left out, and what people took back.
-    pub fn problems(&self) -> Vec<Diagnostic> {
-        let withdrawn = self.facts.decided.withdrawn.iter();
-        let withdrawn = withdrawn.map(Withdrawn::told);
-        let known = self.snapshot.diagnostics.iter().cloned();
-        known.chain(withdrawn).collect()
-    }
 }
 
 /// What a pass did.
@@ -216,6 +207,7 @@ impl Reconciler {
         let key = start.repository.commits.signing.clone();
         Self {
             keyring: key.map(|key| Arc::new(Mutex::new(Keyring::new(key)))),
+            holds: start.repository.holds.clone().into(),
             repository: start.repository,
             intervals: start.intervals,
             clock: start.clock,
@@ -414,6 +406,7 @@ impl Reconciler {
             self.settled = settled;
             return Ok((facts, plan));
         }
+        facts.holds = Arc::clone(&self.holds);
         self.recall(head, snapshot, &mut facts).await?;
         let mut plan = self.plan_once(snapshot, &facts);
         for _ in 0..MAX_READINGS {

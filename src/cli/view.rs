@@ -109,8 +109,11 @@ pub struct StageView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopView {
-    /// `hold` or `freeze`.
+    /// `hold`, `freeze` or `service`.
     pub kind: &'static str,
+    /// Where it is written, if in the service file.
+    #[serde(flatten)]
+    pub place: Option<PlaceView>,
     /// Who stopped it.
     #[serde(flatten)]
     pub by: ByView,
@@ -122,6 +125,16 @@ pub struct StopView {
     pub until: Option<Timestamp>,
     /// What ends it, in words for a person.
     pub end: String,
+}
+
+/// A place in a file.
+#[derive(Debug, Serialize)]
+pub struct PlaceView {
+    /// The file.
+    pub file: String,
+    /// Where.
+    #[serde(flatten)]
+    pub position: Position,
 }
 
 /// What a person went back from.
@@ -167,7 +180,12 @@ impl StopView {
             kind: match stop.kind {
                 StopKind::Hold => "hold",
                 StopKind::Freeze => "freeze",
+                StopKind::Service => "service",
             },
+            place: stop.place.as_ref().map(|(file, position)| PlaceView {
+                file: file.clone(),
+                position: *position,
+            }),
             by: stop.by.as_ref().map(ByView::of).unwrap_or_default(),
             reason: stop.reason.clone(),
             until: stop.until,

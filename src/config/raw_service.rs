@@ -21,10 +21,12 @@ use crate::registry::Api;
 
 pub mod after_push;
 pub mod commit;
+pub mod holds;
 mod values;
 
 use after_push::RawNudge;
 use commit::RawCommit;
+use holds::RawHold;
 use values::{Branch, Count, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
@@ -40,6 +42,8 @@ mirror! {
         server = "server": RawServer,
         /// What is kept on disk between passes.
         cache = "cache": RawCache,
+        /// What is not to be changed, in every config repo.
+        holds = "holds": Vec<At<RawHold>>,
         /// Not supported yet: people who may decide.
         people = "people": Unsupported,
         /// Not supported yet: signing keys of people.
@@ -78,6 +82,8 @@ mirror! {
         after_push = "afterPush": Vec<At<RawNudge>>,
         /// Bounds for a pass.
         limits = "limits": RawLimits,
+        /// What is not to be changed.
+        holds = "holds": Vec<At<RawHold>>,
     }
 }
 

@@ -25,12 +25,15 @@ use crate::registry::Access;
 
 mod after_push;
 mod commit;
+mod holds;
 mod registries;
 mod remote;
 
 use after_push::nudges;
 pub use commit::Commits;
 use commit::commits;
+pub use holds::Hold;
+use holds::holds;
 pub use registries::Registry;
 use registries::{Registries, registries};
 use remote::remote;
@@ -72,6 +75,8 @@ pub struct Repository {
     pub after_push: Vec<Nudge>,
     /// How many changes one pass makes, if that is limited.
     pub changes_per_pass: Option<NonZeroUsize>,
+    /// What is not to be changed, by the service file.
+    pub holds: Vec<Hold>,
 }
 
 /// A folder of app files and what its apps may do.
@@ -127,9 +132,10 @@ pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Se
     let registries = registries(raw.registries.take(), report);
     let repositories = raw.repositories.take()?.value;
     report_repeated(&repositories, report);
+    let everywhere = holds(&mut raw.holds, true, report);
     let converted: Vec<_> = repositories
         .into_iter()
-        .map(|raw| repository(raw.value, &registries, report))
+        .map(|raw| repository(raw.value, &registries, everywhere.as_deref()?, report))
         .collect();
     let server = Server {
         listen: raw
@@ -194,6 +200,7 @@ fn branch_of(raw: &RawRepository) -> String {
 fn repository(
     mut raw: RawRepository,
     registries: &Registries,
+    everywhere: &[Hold],
     report: &mut Report<'_>,
 ) -> Option<Repository> {
     let branch = branch_of(&raw);
@@ -204,6 +211,7 @@ fn repository(
     let remote = remote(&mut raw, report);
     let commits = commits(raw.commit.take(), report);
     let after_push = nudges(&mut raw.after_push, report);
+    let own = holds(&mut raw.holds, false, report);
     let push = raw.push.take().and_then(|push| value(&push.value.mode));
     Some(Repository {
         name: raw.name.take()?.value,
@@ -215,6 +223,7 @@ fn repository(
         push: push.unwrap_or_default(),
         after_push: after_push?,
         changes_per_pass: changes_per_pass(&mut raw)?,
+        holds: [everywhere, &own?].concat(),
     })
 }
 

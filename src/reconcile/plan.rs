@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::App;
+use crate::config::{App, Hold};
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
 use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
@@ -116,6 +116,8 @@ pub struct Facts {
     pub history: History,
     /// What people decided.
     pub decided: Decided,
+    /// What the service file holds back.
+    pub holds: Arc<[Hold]>,
 }
 
 impl Facts {

@@ -3,13 +3,14 @@
 use crate::binary::{Place, files_below};
 
 /// Every command.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "approve",
     "check",
     "completions",
     "demo",
     "deploy",
     "explain",
+    "history",
     "hold",
     "images",
     "init",

@@ -198,7 +198,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (url, host) = (repo.path().display(), registry.host());
         let config = format!(
-            "version: 1\nrepositories:\n  - {{name: fleet, url: {url}, policies: [policies/]}}\nregistries:\n  - {{host: '{host}', plainHttp: true}}\n"
+            "version: 1\nrepositories:\n  - {{name: fleet, url: {url}, policies: [policies/], holds: [{{apps: [empty], reason: x}}]}}\nregistries:\n  - {{host: '{host}', plainHttp: true}}\n"
         );
         std::fs::write(folder.path().join("tagwright.yaml"), config).unwrap();
         Self {

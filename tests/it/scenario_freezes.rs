@@ -141,3 +141,32 @@ fn freezes_that_cannot_be_understood_stop_everything() {
     let pass = scenario.rests();
     assert_eq!(pass.observation.problems(), []);
 }
+
+#[test]
+fn the_service_file_holds_without_a_commit() {
+    let keys = "policies: [policies/]\nholds:\n  - {apps: [shop], reason: our own, until: '2026-03-02T10:00:00Z'}\n  - {stages: [stagign], reason: typo}";
+    let cart = (CART.0, &*CART.1.replace("apps/**", "apps/cart.yaml"));
+    let files = [SHOP, POD, LIVE, cart, CART_POD];
+    let Some(mut scenario) = Scenario::configured(&files, keys) else {
+        return;
+    };
+    for image in ["acme/shop", "acme/cart"] {
+        scenario.push(image, &["1.0.0", "1.1.0"]);
+    }
+    scenario.lands(1);
+    let pass = scenario.rests();
+    let words = [
+        "held until 2026-03-02T10:00:00Z by tagwright.yaml:7:9: our own",
+        "out of the file",
+    ];
+    for stage in ["shop/staging", "shop/live"] {
+        assert_stage(&pass.observation, stage, "waiting", &words);
+    }
+    let words = [
+        "no valid app file has a stage `stagign`",
+        "did you mean `staging`?",
+    ];
+    assert_problem(&pass.observation, "tagwright.yaml:8:9", &words);
+    scenario.clock.advance(SignedDuration::from_mins(30));
+    scenario.lands(2);
+}

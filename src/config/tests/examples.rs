@@ -10,6 +10,7 @@ use crate::config::credential::{RawGitCredentials, RawGitHubApp, RawRegistryCred
 use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
+use crate::config::raw_service::holds::RawHold;
 use crate::config::raw_service::{
     RawCache, RawEntry, RawLimits, RawPush, RawRegistry, RawRepository, RawServer, RawService,
 };
@@ -116,6 +117,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawSigning", RawSigning::KEYS),
         (&service, "RawPush", RawPush::KEYS),
         (&service, "RawLimits", RawLimits::KEYS),
+        (&service, "RawHold", RawHold::KEYS),
         (&service, "RawNudge", RawNudge::KEYS),
         (&service, "RawFlux", RawFlux::KEYS),
         (&service, "RawArgoCd", RawArgoCd::KEYS),
@@ -177,6 +179,7 @@ fn the_reference_names_every_key() {
         RawSigning::KEYS,
         RawPush::KEYS,
         RawLimits::KEYS,
+        RawHold::KEYS,
         RawNudge::KEYS,
         RawFlux::KEYS,
         RawArgoCd::KEYS,

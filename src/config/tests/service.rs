@@ -199,6 +199,36 @@ fn messages_and_groups_are_checked() {
 }
 
 #[test]
+fn holds_are_of_what_they_name_until_their_time() {
+    let own = "    holds:\n      - {apps: [shop], stages: [live], reason: own, until: '2026-12-01T09:00:00Z'}\n";
+    let text = format!("{}holds: [{{reason: all}}]\n", repository("/r", own));
+    let holds = good_service(&text).repositories.remove(0).holds;
+    let in_force = |app: &str, stage: &str, now: &str| -> Vec<&str> {
+        let now = now.parse().unwrap();
+        let found = holds.iter().filter(|hold| hold.holds(app, stage, now));
+        found.map(|hold| hold.reason.as_str()).collect()
+    };
+    let (before, after) = ("2026-12-01T08:59:59Z", "2026-12-01T09:00:00Z");
+    assert_eq!(in_force("shop", "live", before), ["all", "own"]);
+    assert_eq!(in_force("shop", "staging", before), ["all"]);
+    assert_eq!(in_force("cart", "live", before), ["all"]);
+    assert_eq!(in_force("shop", "live", after), ["all"]);
+    assert_eq!((holds[1].position.column, holds[1].everywhere), (9, false));
+    for (hold, words) in [
+        ("{}", "`reason` is missing"),
+        ("{reason: ''}", "empty"),
+        ("{reason: x, until: tomorrow}", "`tomorrow` is not a time"),
+        ("{reason: x, untill: x}", "unknown key `untill`"),
+        ("{reason: x, apps: []}", "empty"),
+        ("{reason: x, stages: [Live]}", "Live"),
+    ] {
+        let messages = told(&repository("/r", &format!("    holds: [{hold}]\n")));
+        assert_eq!(messages.len(), 1, "{hold}: {messages:?}");
+        assert!(messages[0].contains(words), "{hold}: {messages:?}");
+    }
+}
+
+#[test]
 fn receivers_are_told_after_a_push() {
     let text = |nudges: &str| repository("/r", &format!("    afterPush: [{nudges}]\n"));
     let nudges = |list: &str| good_service(&text(list)).repositories.remove(0).after_push;

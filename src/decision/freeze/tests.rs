@@ -87,7 +87,7 @@ fn mistakes_are_told_with_their_places() {
     for (text, place, message) in [
         (
             "- {stages: [a], untill: x}\n",
-            (1, 16),
+            (1, 17),
             "no key of a freeze",
         ),
         ("- {stages: production}\n", (1, 12), "needs a list"),

@@ -1,4 +1,5 @@
-//! What stops the service's own changes to a stage: a person's hold of it, and freezes of its name.
+//! What stops the service's own changes to a stage: a person's hold of it, freezes of its name, and holds in
+//! the service file.
 //!
 //! Invariant: every stop in force is told with who, why, until when and what ends it, and a plan is good only
 //! until the next one begins or ends by the clock. Where the freezes can't be understood, nobody knows what
@@ -12,7 +13,9 @@ use jiff::Timestamp;
 use super::case::Case;
 use super::people::{quoted, signed};
 use super::{Blocked, Open, Step};
+use crate::config::Hold;
 use crate::decision::freeze::{self, Freezing};
+use crate::diag::Position;
 use crate::promotion::By;
 use crate::reconcile::decided::{Decisions, Made};
 
@@ -23,6 +26,8 @@ pub struct Stop {
     pub kind: StopKind,
     /// Who stopped it, and when, where that is known.
     pub by: Option<By>,
+    /// Where it is written, if in the service file.
+    pub place: Option<(String, Position)>,
     /// Why.
     pub reason: Option<String>,
     /// Until when; until somebody ends it without.
@@ -38,18 +43,23 @@ pub enum StopKind {
     Hold,
     /// An entry of the freezes file.
     Freeze,
+    /// An entry of the service file.
+    Service,
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            StopKind::Hold => "held",
+            StopKind::Hold | StopKind::Service => "held",
             StopKind::Freeze => "frozen",
         })?;
         if let Some(until) = self.until {
             write!(f, " until {until}")?;
         }
-        write!(f, " by {}", signed(self.by.as_ref()))?;
+        match &self.place {
+            Some((file, at)) => write!(f, " by {file}:{at}")?,
+            None => write!(f, " by {}", signed(self.by.as_ref()))?,
+        }
         if let Some(reason) = &self.reason {
             write!(f, ": {}", quoted(reason))?;
         }
@@ -63,6 +73,7 @@ impl Case<'_> {
         let hold = self.in_force().0.map(|hold| Stop {
             kind: StopKind::Hold,
             by: self.made().get(hold.entry).and_then(|made| made.by.clone()),
+            place: None,
             reason: Some(hold.reason.to_owned()),
             until: hold.until,
             end: format!("`tagwright release {}` ends it", self.names()),
@@ -75,18 +86,29 @@ impl Case<'_> {
                 .frozen()
                 .get(frozen.entry)
                 .and_then(|made| made.by.clone()),
+            place: None,
             reason: frozen.reason.map(str::to_owned),
             until: frozen.until,
             end: format!("`tagwright release --all --stage {stage}` ends it"),
         });
-        hold.into_iter().chain(frozen).collect()
+        let service = self.service_holds().map(|hold| Stop {
+            kind: StopKind::Service,
+            by: None,
+            place: Some((hold.file.clone(), hold.position)),
+            reason: Some(hold.reason.clone()),
+            until: hold.until,
+            end: "taking it out of the file ends it, once the service starts anew".to_owned(),
+        });
+        let people = hold.into_iter().chain(frozen);
+        people.chain(service).collect()
     }
 
     /// When what stops the stage changes by the clock alone.
     pub(super) fn expires(&self) -> Option<Timestamp> {
         let hold = self.in_force().0.and_then(|hold| hold.until);
         let freezes = freeze::changes_at(self.freezings(), self.stage_name(), self.facts.now);
-        hold.into_iter().chain(freezes).min()
+        let service = self.service_holds().filter_map(|hold| hold.until);
+        hold.into_iter().chain(freezes).chain(service).min()
     }
 
     /// Nothing is changed while the stage is stopped, and nothing needs to be known for it; a tag that moved
@@ -104,6 +126,13 @@ impl Case<'_> {
             true => (step, open),
             false => blocked(Blocked::Held(stops.join("; and "))),
         }
+    }
+
+    /// The holds of the service file that are in force for the stage.
+    fn service_holds(&self) -> impl Iterator<Item = &Hold> {
+        let (app, stage) = (self.app.name.as_str(), self.stage_name());
+        let all = self.facts.holds.iter();
+        all.filter(move |hold| hold.holds(app, stage, self.facts.now))
     }
 
     fn frozen(&self) -> &[Made<Freezing>] {
