@@ -17,6 +17,7 @@ pub mod decided;
 pub mod execute;
 pub mod history;
 mod landing;
+mod links;
 pub mod message;
 pub mod observe;
 pub mod plan;
@@ -291,6 +292,7 @@ impl Reconciler {
         let facts = self.list(&snapshot, freshness).await;
         let (facts, plan) = self.plan(&snapshot, facts, Some(head)).await?;
         let plan = self.queued(plan, &snapshot);
+        let plan = self.linked(plan, &snapshot).await;
         let preparation = self.prepare(&plan, &snapshot, head).await?;
         Ok(Observation {
             base: Some(head),
@@ -317,6 +319,7 @@ impl Reconciler {
         let facts = self.list(&snapshot, Freshness::Anew).await;
         let (facts, plan) = self.plan(&snapshot, facts, None).await?;
         let plan = self.queued(plan, &snapshot);
+        let plan = self.linked(plan, &snapshot).await;
         let preparation = prepare_from(
             Source::Folder(folder),
             &plan,

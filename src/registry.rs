@@ -38,7 +38,7 @@ mod watch;
 mod words;
 
 pub use account::{Access, Account, AccountId, Credentials, Mirror, Scheme};
-pub use describe::{BuiltFor, Created, CreatedFrom, Described, Description, Detail};
+pub use describe::{BuiltFor, Created, CreatedFrom, Described, Description, Detail, Origin};
 pub use error::{As, Error, Fault, Lasts, LoginError};
 pub use fast::{Api, Ask, Listed, TagSet};
 pub use limits::Limits;

@@ -53,6 +53,9 @@ pub struct ChangeView {
     pub digest: String,
     /// Why.
     pub reason: String,
+    /// Where to see what changed in the image, if it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// The commit that landed it, once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -266,6 +269,7 @@ impl ChangeView {
             to: prepared.change.tag.to_string(),
             digest: prepared.change.digest.to_string(),
             reason: prepared.change.reason.clone(),
+            link: prepared.link.clone(),
             commit: None,
             edits,
         }

@@ -35,10 +35,12 @@ pub enum Blank {
     Places,
     /// Why.
     Reason,
+    /// Where to see what changed in the image.
+    Link,
 }
 
 /// Every blank by its name; those of one line first.
-const BLANKS: [(&str, Blank); 10] = [
+const BLANKS: [(&str, Blank); 11] = [
     ("app", Blank::App),
     ("stage", Blank::Stage),
     ("image", Blank::Image),
@@ -49,6 +51,7 @@ const BLANKS: [(&str, Blank); 10] = [
     ("changes", Blank::Changes),
     ("places", Blank::Places),
     ("reason", Blank::Reason),
+    ("link", Blank::Link),
 ];
 
 /// How many of them are one line, and so may be in a subject.

@@ -12,6 +12,7 @@ use crate::diag;
 use crate::git::CommitId;
 use crate::promotion::By;
 use crate::reconcile::decided::Written;
+use crate::reconcile::message::LINK;
 
 /// Longest reason that is told, in characters.
 const MAX_WORDS: usize = 400;
@@ -143,14 +144,15 @@ pub(super) fn reason(message: &str, app: &str, stage: &str) -> String {
     let body = paragraphs.get(1..paragraphs.len().saturating_sub(1));
     let heading = format!("{app}: {stage} ");
     let own = body.unwrap_or_default().iter().rev();
+    let last = |text: &str| {
+        let mut lines = text.lines().rev();
+        let line = lines.find(|line| !line.starts_with(LINK));
+        line.map(str::to_owned)
+    };
     let of_stage = own.clone().find(|text| text.starts_with(&heading));
-    match of_stage.or_else(|| own.clone().next()) {
-        Some(text) => words(
-            text.lines()
-                .last()
-                .unwrap_or_default()
-                .trim_end_matches('.'),
-        ),
+    let told = of_stage.and_then(|text| last(text));
+    match told.or_else(|| own.clone().find_map(|text| last(text))) {
+        Some(line) => words(line.trim_end_matches('.')),
         None => subject(message),
     }
 }
@@ -194,6 +196,10 @@ mod tests {
             ),
             (
                 "live: update a, shop\n\nshop: live 1 -> 2\na.yaml:1: 1 -> 2\nIt is newest.\n\na: live 3 -> 4\nOther.\n\nT",
+                "It is newest",
+            ),
+            (
+                "shop: live 1 -> 2\n\na.yaml:1: 1 -> 2\n\nIt is newest.\n\nWhat changed: https://x\n\nT",
                 "It is newest",
             ),
             ("Up\n\nT", "Up"),

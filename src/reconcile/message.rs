@@ -5,6 +5,7 @@
 //! line, a trailer or a terminal sequence. The trailers are the last paragraph, whatever the templates
 //! say.
 
+pub mod link;
 mod list;
 
 use std::fmt::Write as _;
@@ -60,6 +61,7 @@ impl All<'_> {
             Blank::Changes => self.body(),
             Blank::Places => self.each(places),
             Blank::Reason => self.each(reason),
+            Blank::Link => self.each(link_line),
         }
     }
 
@@ -86,13 +88,13 @@ impl All<'_> {
 
     fn body(&self) -> String {
         let blocks = self.0.iter().map(|change| {
-            let (places, reason) = (places(change), reason(change));
+            let (places, reason, link) = (places(change), reason(change), link_line(change));
             match self.0 {
-                [_] => paragraphs(&format!("{places}\n\n{reason}")),
+                [_] => paragraphs(&format!("{places}\n\n{reason}\n\n{link}")),
                 _ => format!(
                     "{}\n{}",
                     heading(change),
-                    paragraphs(&format!("{places}\n{reason}"))
+                    paragraphs(&format!("{places}\n{reason}\n{link}"))
                 ),
             }
         });
@@ -144,6 +146,16 @@ fn places(change: &PreparedChange) -> String {
 
 fn reason(change: &PreparedChange) -> String {
     format!("{}.", clean(&change.change.reason))
+}
+
+/// What the line with a link to what changed begins with.
+pub const LINK: &str = "What changed: ";
+
+fn link_line(change: &PreparedChange) -> String {
+    match &change.link {
+        Some(link) => format!("{LINK}{link}"),
+        None => String::new(),
+    }
 }
 
 fn trailer(change: &PreparedChange) -> String {

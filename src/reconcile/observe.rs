@@ -24,10 +24,12 @@ use crate::registry::{self, Client, Detail, Lasts, Resolved};
 
 mod described;
 mod listings;
+mod origins;
 mod refused;
 mod seen;
 
-pub use described::{Descriptions, Manifests};
+pub use described::{BuiltFrom, Descriptions, Manifests};
+pub use origins::Step;
 use refused::{Refused, Why};
 pub use seen::{Seen, Sightings};
 
@@ -53,6 +55,7 @@ pub struct Observer {
     missing: Missing,
     manifests: Manifests,
     seen: Seen,
+    asked: origins::Asked,
 }
 
 /// How an image's tags are to be listed.
@@ -84,6 +87,7 @@ impl Observer {
             missing,
             manifests: Manifests::default(),
             seen: Seen::default(),
+            asked: origins::Asked::new(),
         }
     }
 
@@ -297,6 +301,7 @@ impl Observer {
             let known = match detail {
                 Detail::Platforms => self.manifests.platforms(digest, now) != Datum::Unasked,
                 Detail::Created => self.manifests.created(digest, now) != Datum::Unasked,
+                Detail::Origin => self.manifests.origin(digest).is_some(),
             };
             if known {
                 continue;

@@ -182,6 +182,8 @@ pub struct Plan {
     pub refused: Vec<Diagnostic>,
     /// When what stops a stage changes by the clock alone: the plan is good until then.
     pub expires: Option<Timestamp>,
+    /// Where to see what changed in the images of stages that change, where they tell.
+    pub links: BTreeMap<StageKey, String>,
 }
 
 impl Plan {

@@ -39,6 +39,8 @@ pub struct PreparedChange {
     pub policy: String,
     /// The change.
     pub change: Change,
+    /// Where to see what changed in the image, if it tells.
+    pub link: Option<String>,
     /// Where it is made, at least one place.
     pub edits: Vec<Edit>,
 }
@@ -88,6 +90,7 @@ pub fn prepare<E>(
     read: impl FnMut(&IndexedFile) -> Result<Vec<u8>, E>,
 ) -> Result<Preparation, E> {
     let mut editor = Editor {
+        plan,
         apps,
         files,
         read,
@@ -131,6 +134,7 @@ fn groups<'p>(plan: &'p Plan, apps: &[App], by: Grouping) -> Vec<Group<'p>> {
 
 /// Makes one commit after the other.
 struct Editor<'a, R> {
+    plan: &'a Plan,
     apps: &'a [App],
     files: &'a [IndexedFile],
     read: R,
@@ -168,6 +172,7 @@ impl<E, R: FnMut(&IndexedFile) -> Result<Vec<u8>, E>> Editor<'_, R> {
             image: app.image.clone(),
             policy: app.blob.clone(),
             change: change.clone(),
+            link: self.plan.links.get(&stage.key).cloned(),
             edits,
         }
     }

@@ -236,6 +236,7 @@ mod tests {
             },
             image: "acme/shop".parse().unwrap(),
             policy: String::new(),
+            link: None,
             edits: Vec::new(),
         }
     }

@@ -19,6 +19,9 @@ use super::limits::{MAX_CONFIG, MAX_MANIFEST};
 use super::manifest::ACCEPT;
 use crate::image::Digest;
 
+/// Longest address or revision that is kept, in bytes.
+const MAX_TEXT: usize = 500;
+
 /// What is to be known of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
@@ -26,6 +29,8 @@ pub enum Detail {
     Platforms,
     /// Its platforms, and when it was built, which takes up to two more requests.
     Created,
+    /// The same, and what it was built from.
+    Origin,
 }
 
 /// What became of a request for a description.
@@ -44,6 +49,18 @@ pub struct Description {
     pub platforms: Vec<BuiltFor>,
     /// When it was built, if that was asked for and is told.
     pub created: Option<Created>,
+    /// What it was built from, if that was asked for.
+    pub origin: Origin,
+}
+
+/// What an image was built from, by its builder's word: the annotations `org.opencontainers.image.source`
+/// and `.revision` of the manifest or index, or else the labels of that name in the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Where the sources are.
+    pub source: Option<String>,
+    /// At which revision.
+    pub revision: Option<String>,
 }
 
 /// A platform of an image, as its index or configuration states it.
@@ -101,15 +118,25 @@ async fn of_index(
     let entries = index.manifests.as_deref().unwrap_or_default();
     let platforms: Vec<BuiltFor> = entries.iter().filter_map(Descriptor::built_for).collect();
     let mut created = created_of(&index.annotations);
-    if let (Detail::Created, None, Some(first)) = (detail, created, platforms.first()) {
+    let mut origin = Origin::of(&index.annotations);
+    let open = match detail {
+        Detail::Platforms => false,
+        Detail::Created => created.is_none(),
+        Detail::Origin => created.is_none() || !origin.is_whole(),
+    };
+    if let (true, Some(first)) = (open, platforms.first()) {
         // Each platform has a build of its own; they are made together, and one has to speak for all.
         if let Some(manifest) = manifest(session, &first.digest).await? {
-            created = of_manifest(session, &manifest, &first.digest, detail)
-                .await?
-                .created;
+            let one = of_manifest(session, &manifest, &first.digest, detail).await?;
+            created = created.or(one.created);
+            origin = origin.or(one.origin);
         }
     }
-    Ok(Description { platforms, created })
+    Ok(Description {
+        platforms,
+        created,
+        origin,
+    })
 }
 
 async fn of_manifest(
@@ -137,10 +164,43 @@ async fn of_manifest(
         from: CreatedFrom::Config,
     });
     let created = match detail {
-        Detail::Created => created_of(&manifest.annotations).or(built),
+        Detail::Created | Detail::Origin => created_of(&manifest.annotations).or(built),
         Detail::Platforms => None,
     };
-    Ok(Description { platforms, created })
+    let labels = config.config.unwrap_or_default().labels;
+    let origin = match detail {
+        Detail::Origin => Origin::of(&manifest.annotations).or(Origin::of(&labels)),
+        Detail::Created | Detail::Platforms => Origin::default(),
+    };
+    Ok(Description {
+        platforms,
+        created,
+        origin,
+    })
+}
+
+impl Origin {
+    fn of(texts: &BTreeMap<String, String>) -> Self {
+        let text = |name: &str| {
+            let text = texts.get(&format!("org.opencontainers.image.{name}"))?;
+            (!text.is_empty() && text.len() <= MAX_TEXT).then(|| text.clone())
+        };
+        Self {
+            source: text("source"),
+            revision: text("revision"),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.source.is_some() && self.revision.is_some()
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            source: self.source.or(other.source),
+            revision: self.revision.or(other.revision),
+        }
+    }
 }
 
 fn created_of(annotations: &BTreeMap<String, String>) -> Option<Created> {
@@ -265,6 +325,14 @@ struct Config {
     architecture: Option<String>,
     variant: Option<String>,
     created: Option<String>,
+    config: Option<Settings>,
+}
+
+/// What an image's containers begin with.
+#[derive(Debug, Default, Deserialize)]
+struct Settings {
+    #[serde(rename = "Labels", default, deserialize_with = "null_is_default")]
+    labels: BTreeMap<String, String>,
 }
 
 fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {

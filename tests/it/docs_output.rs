@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tagwright::demo::registry::{ImageSpec, Registry};
+use tagwright::image::Digest;
 
 use crate::markdown::Document;
 use crate::parts::{self, Server};
@@ -151,7 +152,16 @@ impl World {
         let host = registry.host();
         let created = "2026-03-02T08:00:00Z".parse().unwrap();
         for (tag, content) in [("1.0.0", "one"), ("1.1.0", "two"), ("latest", "two")] {
-            registry.push("acme/shop", tag, &ImageSpec::new(created, content));
+            let image = ImageSpec::new(created, content)
+                .label(
+                    "org.opencontainers.image.source",
+                    "https://github.com/acme/shop",
+                )
+                .label(
+                    "org.opencontainers.image.revision",
+                    format!("{}", Digest::of(content.as_bytes())).split_off(40),
+                );
+            registry.push("acme/shop", tag, &image);
         }
         let app = |name: &str, more: &str| {
             format!(

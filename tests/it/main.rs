@@ -53,6 +53,7 @@ mod scenario_crash;
 mod scenario_decisions;
 mod scenario_files;
 mod scenario_freezes;
+mod scenario_links;
 mod scenario_metadata;
 mod scenario_policies;
 mod scenario_polling;

@@ -52,6 +52,9 @@ mirror! {
         body = "body": BodyTemplate,
         /// Whether a `Signed-off-by` line is added.
         sign_off = "signOff": bool,
+        /// Whether images are asked what they were built from, for links to what changed; they are if nothing
+        /// is said.
+        links = "links": bool,
         /// Which changes make one commit.
         group = "group": Grouping,
         /// How long a service waits for more changes before it pushes, 1s to 1h; not at all if nothing is

@@ -29,6 +29,8 @@ pub struct Commits {
     pub body: Option<Template>,
     /// Whether a `Signed-off-by` line is added.
     pub sign_off: bool,
+    /// Whether images are asked what they were built from, for links to what changed.
+    pub links: bool,
     /// Which changes make one commit.
     pub group: Grouping,
     /// How long a service waits for more changes before it pushes, if it does.
@@ -46,6 +48,7 @@ impl Default for Commits {
             subject: None,
             body: None,
             sign_off: false,
+            links: true,
             group: Grouping::default(),
             window: None,
         }
@@ -66,6 +69,7 @@ pub(super) fn commits(raw: Option<At<RawCommit>>, report: &mut Report<'_>) -> Op
         subject: value(&raw.subject).map(|subject| subject.0),
         body: value(&raw.body).map(|body| body.0),
         sign_off: value(&raw.sign_off).unwrap_or(default.sign_off),
+        links: value(&raw.links).unwrap_or(default.links),
         group: value(&raw.group).unwrap_or(default.group),
         window: value(&raw.window).map(|window| window.0),
     })

@@ -24,6 +24,7 @@ fn prepared(from: Running, edits: &[Edit]) -> PreparedChange {
         image: "ghcr.io/acme/shop".parse().unwrap(),
         policy: "abc123".to_owned(),
         change: change(from),
+        link: None,
         edits: edits.to_vec(),
     }
 }

@@ -37,6 +37,9 @@ struct Description {
     /// Since when the registry has no such manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     missing: Option<Timestamp>,
+    /// `None` where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<BuiltFrom>,
 }
 
 impl Description {
@@ -52,6 +55,17 @@ impl Description {
             }
         }
     }
+}
+
+/// What an image was built from, as far as it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltFrom {
+    /// Where the sources are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// At which revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +131,11 @@ impl Manifests {
         }
     }
 
+    /// What the image of a manifest was built from; `None` where nobody asked.
+    pub fn origin(&self, digest: &Digest) -> Option<BuiltFrom> {
+        self.lock().0.get(digest.as_str())?.origin.clone()
+    }
+
     /// Notes what a registry said at the time `now` when asked for `detail`.
     pub(super) fn note(
         &self,
@@ -130,18 +149,23 @@ impl Manifests {
                 platforms: None,
                 created: Known::Absent,
                 missing: Some(now),
+                origin: Some(BuiltFrom::default()),
             },
             Described::Found(found) => Description {
                 platforms: Some(found.platforms.into_iter().map(BuiltFor::from).collect()),
                 created: match (found.created, detail) {
                     (None, Detail::Platforms) => Known::Unasked,
-                    (None, Detail::Created) => Known::Absent,
+                    (None, Detail::Created | Detail::Origin) => Known::Absent,
                     (Some(created), _) => match created.from {
                         CreatedFrom::Config => Known::Config(created.at),
                         CreatedFrom::Annotation => Known::Annotation(created.at),
                     },
                 },
                 missing: None,
+                origin: (detail == Detail::Origin).then_some(BuiltFrom {
+                    source: found.origin.source,
+                    revision: found.origin.revision,
+                }),
             },
         };
         let mut all = self.lock();
@@ -188,7 +212,7 @@ mod tests {
         };
         let mut said = Said {
             platforms: vec![built],
-            created: None,
+            ..Said::default()
         };
         manifests.note(
             &digest,
