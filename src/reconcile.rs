@@ -336,11 +336,22 @@ impl Reconciler {
         })
     }
 
+    /// Fetches the branch; what is not signed as it has to be is not acted on.
     async fn fetch(&self) -> Result<CommitId, Error> {
         let branch = self.repository.branch.clone();
-        self.with_mirror(move |mirror| mirror.fetch(&branch))
-            .await
-            .map_err(|source| self.git_error(source))
+        let signers = self.repository.signers.clone();
+        let own = match &signers {
+            Some(_) => self.signer().await?,
+            None => None,
+        };
+        let fetched = self.with_mirror(move |mirror| {
+            let head = mirror.fetch(&branch)?;
+            if let Some(signers) = signers {
+                signers.check(&mirror.reader()?, head, own.as_deref())?;
+            }
+            Ok(head)
+        });
+        fetched.await.map_err(|source| self.git_error(source))
     }
 
     async fn snapshot_of(&mut self, head: CommitId) -> Result<Arc<Snapshot>, Error> {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::credential::{FilePath, Guarded, RawGitCredentials, RawRegistryCredentials};
+use super::credential::{FilePath, Guarded, RawFile, RawGitCredentials, RawRegistryCredentials};
 use super::duration::Interval;
 use super::folder::FolderPath;
 use super::glob::{ImageGlob, PathGlob};
@@ -80,6 +80,8 @@ mirror! {
         push = "push": RawPush,
         /// Who is told after a push.
         after_push = "afterPush": Vec<At<RawNudge>>,
+        /// By whom what is fetched must be signed; nobody if nothing is said.
+        verify = "verify": RawVerify,
         /// Bounds for a pass.
         limits = "limits": RawLimits,
         /// What is not to be changed.
@@ -92,6 +94,14 @@ mirror! {
     RawPush requires [] {
         /// `direct` pushes to the branch; `off` plans and shows, and writes nothing.
         mode = "mode": PushMode,
+    }
+}
+
+mirror! {
+    /// By whom what is fetched must be signed.
+    RawVerify requires ["allowedSigners"] {
+        /// The SSH keys, in the format of OpenSSH's allowed signers.
+        allowed_signers = "allowedSigners": RawFile,
     }
 }
 

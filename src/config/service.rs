@@ -19,7 +19,7 @@ use super::name::Name;
 use super::raw_service::{PushMode, RawEntry, RawPolicies, RawRepository, RawService};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
-use crate::git::Remote;
+use crate::git::{AllowedSigners, Remote};
 use crate::notify::Nudge;
 use crate::registry::Access;
 
@@ -28,6 +28,7 @@ mod commit;
 mod holds;
 mod registries;
 mod remote;
+mod verify;
 
 use after_push::nudges;
 pub use commit::Commits;
@@ -37,6 +38,7 @@ use holds::holds;
 pub use registries::Registry;
 use registries::{Registries, registries};
 use remote::remote;
+use verify::signers;
 
 /// The branch that is read and written where nothing is said.
 const DEFAULT_BRANCH: &str = "main";
@@ -75,6 +77,8 @@ pub struct Repository {
     pub after_push: Vec<Nudge>,
     /// How many changes one pass makes, if that is limited.
     pub changes_per_pass: Option<NonZeroUsize>,
+    /// By whom what is fetched must be signed, if that matters.
+    pub signers: Option<AllowedSigners>,
     /// What is not to be changed, by the service file.
     pub holds: Vec<Hold>,
 }
@@ -213,14 +217,16 @@ fn repository(
     let after_push = nudges(&mut raw.after_push, report);
     let own = holds(&mut raw.holds, false, report);
     let push = raw.push.take().and_then(|push| value(&push.value.mode));
+    let (commits, push) = (commits?, push.unwrap_or_default());
     Some(Repository {
+        signers: signers(&mut raw.verify, &commits, push, report)?,
         name: raw.name.take()?.value,
         remote: remote?,
         branch,
         interval: value(&raw.interval).unwrap_or(Interval::REPOSITORY).0,
         policies: policies?.into_iter().collect::<Option<_>>()?,
-        commits: commits?,
-        push: push.unwrap_or_default(),
+        commits,
+        push,
         after_push: after_push?,
         changes_per_pass: changes_per_pass(&mut raw)?,
         holds: [everywhere, &own?].concat(),

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::id::CommitId;
-use super::sign;
+use super::{sign, signers};
 use crate::{http, secret};
 
 /// Why a Git operation failed. A refused push is not here: it is a
@@ -131,6 +131,12 @@ pub enum Error {
     /// A commit can't be signed with the configured key.
     #[error("commits can't be signed")]
     Signing(#[from] sign::Error),
+    /// What was fetched is not signed as it has to be.
+    #[error("commit {commit} is not acted on")]
+    Untrusted {
+        commit: CommitId,
+        source: signers::Error,
+    },
 }
 
 impl Error {
@@ -162,6 +168,7 @@ impl Error {
             ),
             Self::EmptyRepository { .. } => "push a first commit".into(),
             Self::Signing(error) => return error.hint().map(Into::into),
+            Self::Untrusted { source, .. } => return source.hint().map(Into::into),
             _ => return None,
         })
     }

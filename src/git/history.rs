@@ -108,6 +108,22 @@ impl Reader {
         Ok(file.map(|(id, _)| BlobId::from_git(id)))
     }
 
+    /// The signature of `commit`, and the bytes that it is of; `None` where it has none.
+    ///
+    /// # Errors
+    /// When there is no such commit, or the mirror is damaged.
+    pub fn signature(&self, commit: CommitId) -> Result<Option<(String, Vec<u8>)>, Error> {
+        self.commit(commit)?;
+        match self.repository.extract_signature(&commit.to_git(), None) {
+            Ok((signature, content)) => {
+                let signature = String::from_utf8_lossy(&signature).into_owned();
+                Ok(Some((signature, content.to_vec())))
+            }
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(self.damage("reading a signature", error)),
+        }
+    }
+
     /// Whether the parents of `commit` were left out when it was fetched. Git keeps such commits in a
     /// file beside its objects (gitrepository-layout, `shallow`), and its library then shows no parents.
     fn is_cut_off(&self, commit: CommitId) -> bool {

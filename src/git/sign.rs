@@ -10,6 +10,8 @@
 mod openpgp;
 mod ssh;
 
+pub(super) use ssh::NAMESPACE;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -113,6 +115,15 @@ enum Unlocked {
 }
 
 impl Signer {
+    /// The half of an SSH key that verifies.
+    pub(super) fn ssh_public(&self) -> Option<&ssh_key::PublicKey> {
+        match &self.0 {
+            Unlocked::Ssh(key) => Some(key.public()),
+            #[cfg(feature = "openpgp")]
+            Unlocked::OpenPgp(_) => None,
+        }
+    }
+
     /// The armored signature of `bytes`, made at `time`, as Git stores it in a commit.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ mod scenario_refusal;
 mod scenario_registry;
 mod scenario_remote;
 mod scenario_reverts;
+mod scenario_signers;
 mod scenario_sites;
 mod scenario_tags;
 mod set_files;

@@ -13,6 +13,7 @@ use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::holds::RawHold;
 use crate::config::raw_service::{
     RawCache, RawEntry, RawLimits, RawPush, RawRegistry, RawRepository, RawServer, RawService,
+    RawVerify,
 };
 use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
@@ -118,6 +119,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawPush", RawPush::KEYS),
         (&service, "RawLimits", RawLimits::KEYS),
         (&service, "RawHold", RawHold::KEYS),
+        (&service, "RawVerify", RawVerify::KEYS),
         (&service, "RawNudge", RawNudge::KEYS),
         (&service, "RawFlux", RawFlux::KEYS),
         (&service, "RawArgoCd", RawArgoCd::KEYS),
@@ -180,6 +182,7 @@ fn the_reference_names_every_key() {
         RawPush::KEYS,
         RawLimits::KEYS,
         RawHold::KEYS,
+        RawVerify::KEYS,
         RawNudge::KEYS,
         RawFlux::KEYS,
         RawArgoCd::KEYS,

@@ -229,6 +229,27 @@ fn holds_are_of_what_they_name_until_their_time() {
 }
 
 #[test]
+fn what_must_be_signed_can_be_signed_by_the_service_too() {
+    let verify = "    verify: {allowedSigners: {file: s}}\n";
+    let signing = "    commit: {signing: {ssh: {file: k}}}\n";
+    let off = "    push: {mode: off}\n";
+    for more in [signing, off] {
+        let text = repository("/r", &format!("{verify}{more}"));
+        let signers = good_service(&text).repositories.remove(0).signers;
+        assert_eq!(signers.map(|signers| signers.file), Some("s".into()));
+    }
+    for (more, words) in [
+        (verify, "no SSH key to sign with"),
+        ("    verify: {}\n", "`allowedSigners` is missing"),
+        ("    verify: {allowedSigners: s}\n", "mapping"),
+    ] {
+        let messages = told(&repository("/r", more));
+        assert_eq!(messages.len(), 1, "{more}: {messages:?}");
+        assert!(messages[0].contains(words), "{more}: {messages:?}");
+    }
+}
+
+#[test]
 fn receivers_are_told_after_a_push() {
     let text = |nudges: &str| repository("/r", &format!("    afterPush: [{nudges}]\n"));
     let nudges = |list: &str| good_service(&text(list)).repositories.remove(0).after_push;

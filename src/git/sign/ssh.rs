@@ -6,12 +6,12 @@
 //! other curves are refused, too.
 
 use secrecy::{ExposeSecret as _, SecretString};
-use ssh_key::{Algorithm, EcdsaCurve, HashAlg, LineEnding, PrivateKey};
+use ssh_key::{Algorithm, EcdsaCurve, HashAlg, LineEnding, PrivateKey, PublicKey};
 
 use super::Error;
 
 /// Git's namespace (`git help config`, gpg.format).
-const NAMESPACE: &str = "git";
+pub const NAMESPACE: &str = "git";
 
 /// An unlocked key.
 #[derive(Debug)]
@@ -38,6 +38,11 @@ impl Key {
         key.decrypt(passphrase.expose_secret())
             .map(Self)
             .map_err(|_| Error::Passphrase)
+    }
+
+    /// The half that verifies.
+    pub fn public(&self) -> &PublicKey {
+        self.0.public_key()
     }
 
     /// Signs `bytes`.
