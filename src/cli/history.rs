@@ -13,12 +13,13 @@ use serde::Serialize;
 use crate::cli::output::{Exit, Output};
 use crate::cli::service;
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Repository};
 use crate::decision::Decision;
 use crate::decision::freeze::{Freezing, Stages};
-use crate::reconcile::Reconciler;
+use crate::driver::{self, Entry};
 use crate::reconcile::decided::Written;
 use crate::reconcile::history::{End, Event, Hand, History, Question, What};
+use crate::state::State;
 
 /// Prints who or what changed which image when and why, and who decided what, from Git
 #[derive(Debug, Args)]
@@ -87,7 +88,8 @@ struct EventView {
 /// Runs the command.
 ///
 /// # Errors
-/// When the configuration can't be read, a config repo can't be fetched, or there is no such stage.
+/// When the configuration can't be read, or there is no such stage. A config repo that can't be read is
+/// printed, and the others are told.
 pub async fn run(
     arguments: &Arguments,
     config: Option<&Path>,
@@ -107,21 +109,28 @@ pub async fn run(
         most: (arguments.limit > 0).then_some(arguments.limit),
     };
     let state = service::cache(&service)?;
-    let mut reconcilers = service::reconcilers(&service, &state, &clock)?;
+    let mut entries = driver::entries(&service, &state, &clock)?;
     if let Some(name) = &arguments.repository {
-        reconcilers.retain(|reconciler| reconciler.repository().name.as_str() == name);
-        anyhow::ensure!(!reconcilers.is_empty(), "no config repo is named `{name}`");
+        entries.retain(|entry| entry.repository().name.as_str() == name);
+        anyhow::ensure!(!entries.is_empty(), "no config repo is named `{name}`");
     }
     let asked = question.app.is_some() || question.stage.is_some();
     let mut told = Vec::new();
-    for reconciler in &mut reconcilers {
-        let history = reconciler.history(&question).await?;
-        if history.stages > 0 || !asked {
-            told.push(HistoryView::of(reconciler, history));
+    let mut exit = Exit::Done;
+    for entry in &entries {
+        match history(entry, &state, &question).await {
+            Ok(history) if history.stages > 0 || !asked => {
+                told.push(HistoryView::of(entry.repository(), history));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                output.note(format!("error: {error}"));
+                exit = Exit::Failed;
+            }
         }
     }
     anyhow::ensure!(
-        !told.is_empty(),
+        !told.is_empty() || exit == Exit::Failed,
         "no config repo has a valid app with such a stage; `tagwright check` tells what is wrong with app files"
     );
     if output.is_json() {
@@ -131,7 +140,13 @@ pub async fn run(
             print(view, output);
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+async fn history(entry: &Entry, state: &State, question: &Question) -> Result<History, String> {
+    let opened = entry.open(state).map_err(|error| driver::words(&error));
+    let history = opened?.history(question).await;
+    history.map_err(|error| driver::words(&error))
 }
 
 /// A time that is written as one, as a day, or as how long ago it was.
@@ -151,9 +166,9 @@ fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
 }
 
 impl HistoryView {
-    fn of(reconciler: &Reconciler, history: History) -> Self {
+    fn of(repository: &Repository, history: History) -> Self {
         Self {
-            repository: reconciler.repository().name.to_string(),
+            repository: repository.name.to_string(),
             commit: history.head.to_string(),
             events: history.events.into_iter().map(EventView::of).collect(),
             end: match history.end {
