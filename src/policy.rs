@@ -55,7 +55,7 @@ pub use pattern::{KeyError, Pattern, PatternError};
 pub use platform::{Platform, PlatformError, Platforms};
 pub use range::{Range, RangeError, RangeLint, RangeProblem};
 pub use reason::{Rank, Reason};
-pub use select::{compare, highest, is_orderable, select};
+pub use select::{compare, highest, is_orderable, select, wanted_for_place};
 pub use setting::Setting;
 pub use verdict::{
     CurrentListed, Disorder, NoChoice, Outcome, Selection, TagVerdict, Unorderable, Verdict,

@@ -12,7 +12,7 @@ use super::key::Key;
 use super::ranking::{Ranking, Running};
 use super::{
     Current, CurrentListed, Disorder, Evidence, Needs, NoChoice, Order, Outcome, Policy, Reason,
-    Recorded, Selection, Unorderable, Unordered,
+    Recorded, Selection, Unorderable, Unordered, Want,
 };
 use crate::image::Tag;
 
@@ -138,6 +138,16 @@ pub fn compare(policy: &Policy, a: &Tag, b: &Tag, recorded: Recorded<'_>) -> Opt
     let a = places.of(a).ok()?;
     let b = places.of(b).ok()?;
     Some(a.cmp(&b))
+}
+
+/// What must be known of `tag` before it has a place in the order of `policy`; `None` where it has one,
+/// or will have none whatever is asked.
+pub fn wanted_for_place(policy: &Policy, tag: &Tag, recorded: Recorded<'_>) -> Option<Want> {
+    let place = Places::new(policy, recorded).of(tag);
+    match (&policy.order, place) {
+        (Order::Newest(which), Err(Reason::TimeUnasked)) => Some(which.want()),
+        _ => None,
+    }
 }
 
 /// Whether `tag` has a place in the order of `policy`, or may have one once its time is known.

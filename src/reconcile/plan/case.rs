@@ -58,7 +58,7 @@ impl Case<'_> {
                 Open::default(),
             );
         }
-        if let Some((step, open)) = self.decided(&running) {
+        if let Some((step, open)) = self.decided(&running, recorded) {
             return (running, None, step, open);
         }
         let tags = match listing.map(Listing::tags) {
@@ -188,7 +188,7 @@ impl Case<'_> {
     ) -> (Step, Open) {
         let blocked = |blocked| (Step::Blocked(blocked), Open::default());
         match &selection.outcome {
-            Outcome::Selected(tag) => self.bring_to(tag, running, selection),
+            Outcome::Selected(tag) => self.bring_to(tag, running, selection, recorded),
             Outcome::UpToDate(tag) if selection.current_listed == CurrentListed::Gone => {
                 blocked(Blocked::NothingAcceptable(format!(
                     "{tag} is gone from the registry, and nothing newer is acceptable"
@@ -199,7 +199,7 @@ impl Case<'_> {
                     return blocked(Blocked::Withheld(why));
                 }
                 if !self.behind(tag, running.digest()).is_empty() {
-                    return self.bring_to(tag, running, selection);
+                    return self.bring_to(tag, running, selection, recorded);
                 }
                 self.compare(tag, running)
             }
@@ -273,7 +273,13 @@ impl Case<'_> {
     }
 
     /// The step that brings all sites to `tag`, once its digest is known.
-    fn bring_to(&self, tag: &Tag, running: &Running, selection: &Selection) -> (Step, Open) {
+    fn bring_to(
+        &self,
+        tag: &Tag,
+        running: &Running,
+        selection: &Selection,
+        recorded: Recorded<'_>,
+    ) -> (Step, Open) {
         let blocked = |blocked| (Step::Blocked(blocked), Open::default());
         let digest = match self.read().and_then(|read| read.get(tag)) {
             Some(ManifestFact::Found(found)) => &found.digest,
@@ -294,7 +300,10 @@ impl Case<'_> {
             return blocked(moved);
         }
         let mut sites = self.behind(tag, Some(digest));
-        sites.extend(self.brought_along(tag));
+        match self.brought_along(tag, recorded) {
+            Ok(along) => sites.extend(along),
+            Err(open) => return (Step::Undecided, open),
+        }
         sites.sort_unstable();
         let change = Change {
             from: running.clone(),
@@ -350,19 +359,37 @@ impl Case<'_> {
 
     /// The overridden sites that have a lower tag: they follow a change, so that what a base says
     /// doesn't fall behind, but make none by themselves.
-    pub(super) fn brought_along(&self, tag: &Tag) -> Vec<SiteRef> {
-        let lower = |site: &Site| {
-            let held = site.tag();
-            held.is_some_and(|held| {
-                policy::compare(self.policy, &held, tag, Recorded::default())
-                    .is_some_and(Ordering::is_lt)
-            })
+    ///
+    /// # Errors
+    /// What must be read before their places are known, where tags are ordered by time.
+    pub(super) fn brought_along(
+        &self,
+        tag: &Tag,
+        recorded: Recorded<'_>,
+    ) -> Result<Vec<SiteRef>, Open> {
+        let held = self.overridden.iter();
+        let held: Vec<(SiteRef, Tag)> = held
+            .filter_map(|(reference, site)| Some((*reference, site.tag()?)))
+            .collect();
+        let mut open = Open::default();
+        let mut tags: Vec<&Tag> = held.iter().map(|(_, held)| held).collect();
+        if !tags.is_empty() {
+            tags.push(tag);
+        }
+        for tag in tags {
+            let want = policy::wanted_for_place(self.policy, tag, recorded);
+            open.needs
+                .extend(want.map(|want| self.need(tag, vec![want])));
+        }
+        if !open.is_empty() {
+            return Err(open);
+        }
+        let lower = |held: &Tag| {
+            let order = policy::compare(self.policy, held, tag, recorded);
+            order.is_some_and(Ordering::is_lt)
         };
-        let sites = self.overridden.iter();
-        sites
-            .filter(|(_, site)| lower(site))
-            .map(|(reference, _)| *reference)
-            .collect()
+        let lower = held.into_iter().filter(|(_, held)| lower(held));
+        Ok(lower.map(|(reference, _)| reference).collect())
     }
 
     /// What is said where a site records another digest for `tag` than the registry has `now`.

@@ -75,7 +75,11 @@ impl Case<'_> {
     }
 
     /// The step that people decided on, whatever the policy would choose.
-    pub(super) fn decided(&self, running: &Running) -> Option<(Step, Open)> {
+    pub(super) fn decided(
+        &self,
+        running: &Running,
+        recorded: Recorded<'_>,
+    ) -> Option<(Step, Open)> {
         if let Some(Decisions::Broken(file)) = self.facts.decided.decisions.get(&self.key) {
             let blocked = Blocked::Decisions(file.clone());
             return Some((Step::Blocked(blocked), Open::default()));
@@ -101,16 +105,17 @@ impl Case<'_> {
         }
         let pending = self.facts.standing(self.key)?.untouched;
         let there = self.behind(&what.tag, what.digest.as_ref()).is_empty();
-        (pending && !there).then(|| self.deploy(made, what, reason, running))
+        let decided = (what, reason);
+        (pending && !there).then(|| self.deploy(made, decided, running, recorded))
     }
 
     /// Brings all sites to what a person wants to run.
     fn deploy(
         &self,
         made: &Made,
-        what: &Decided,
-        reason: Option<&str>,
+        (what, reason): (&Decided, Option<&str>),
         running: &Running,
+        recorded: Recorded<'_>,
     ) -> (Step, Open) {
         let blocked = |blocked| (Step::Blocked(blocked), Open::default());
         let read = self.read().and_then(|read| read.get(&what.tag));
@@ -141,7 +146,10 @@ impl Case<'_> {
             return blocked(moved);
         }
         let mut sites = self.behind(&what.tag, Some(&digest));
-        sites.extend(self.brought_along(&what.tag));
+        match self.brought_along(&what.tag, recorded) {
+            Ok(along) => sites.extend(along),
+            Err(open) => return (Step::Undecided, open),
+        }
         sites.sort_unstable();
         let mut words = format!("{} decided to deploy it", signed(made.by.as_ref()));
         if let Some(reason) = reason {

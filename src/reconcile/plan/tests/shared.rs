@@ -1,6 +1,7 @@
 //! Sites that several stages read, and sites that their own stage overrides.
 
 use super::*;
+use crate::policy::{Found, Time, TimeSource};
 
 const BASE: &str = "== base/d.yaml\nimage: ghcr.io/acme/shop:1.0.0\n\
                     == base/kustomization.yaml\nresources: [d.yaml]\n";
@@ -170,13 +171,18 @@ fn a_stage_that_is_stopped_holds_others_back() {
     );
 }
 
-/// One stage over everything, whose overlay sets the tag.
-fn overlay(base: &str, tag: &str) -> Vec<String> {
-    let tree = format!(
+/// A base, and an overlay that sets the tag.
+fn layers(base: &str, tag: &str) -> String {
+    format!(
         "== base/d.yaml\nimage: {base}\n== base/kustomization.yaml\nresources: [d.yaml]\n\
          == over/kustomization.yaml\nresources: [../base]\n\
          images: [{{name: ghcr.io/acme/shop, newTag: {tag}}}]\n"
-    );
+    )
+}
+
+/// One stage over everything, whose overlay sets the tag.
+fn overlay(base: &str, tag: &str) -> Vec<String> {
+    let tree = layers(base, tag);
     told(&world("[{name: s, paths: ['**']}]", &tree))
 }
 
@@ -207,5 +213,50 @@ fn an_overridden_site_follows_and_decides_nothing() {
         ("ghcr.io/acme/shop", "2.0.0", "s 2.0.0 stays"),
     ] {
         assert_eq!(overlay(base, tag), [wanted], "{base} {tag}");
+    }
+}
+
+#[test]
+fn an_overridden_site_follows_where_tags_are_ordered_by_time() {
+    let built = |tag: &str, second: i64| {
+        let created = Datum::Known(Time {
+            at: Timestamp::from_second(second).unwrap(),
+            source: TimeSource::Config,
+        });
+        let pushed = Datum::Absent;
+        let times = Times { pushed, created };
+        let found = Found {
+            times,
+            ..Found::from(digest(tag))
+        };
+        ManifestFact::Found(found)
+    };
+    // The base's tag is not listed any more, so nothing else asks for its time.
+    let world = |base: &str| {
+        let tree = layers(&format!("ghcr.io/acme/shop:{base}"), "bbb");
+        world("[{name: s, paths: ['**'], tags: {newest: created}}]", &tree)
+            .tags(&["bbb", "ccc"])
+            .fact("bbb", built("bbb", 20))
+            .fact("ccc", built("ccc", 30))
+    };
+    let only = "s bbb -> ccc: over/kustomization.yaml";
+    let open = world("aaa").plan().open.needs;
+    let asked: Vec<&str> = open.iter().map(|need| need.tag.as_str()).collect();
+    assert_eq!(
+        (asked, &open[0].wants[..]),
+        (vec!["aaa"], &[Want::Created][..])
+    );
+    let older = world("aaa").fact("aaa", built("aaa", 10));
+    assert_eq!(
+        told(&older),
+        ["s bbb -> ccc: base/d.yaml over/kustomization.yaml"]
+    );
+    let newer = world("aaa").fact("aaa", built("aaa", 40));
+    assert_eq!(told(&newer), [only]);
+    for unknown in [
+        ManifestFact::Missing,
+        ManifestFact::Unreadable("503".into()),
+    ] {
+        assert_eq!(told(&world("aaa").fact("aaa", unknown)), [only]);
     }
 }
