@@ -148,7 +148,8 @@ struct Worker {
     news: Arc<Notify>,
     /// What has been logged already.
     told: BTreeSet<String>,
-    /// When the changes that are gathered are to be pushed.
+    /// When the next pass has something to do by what the last one saw: to push what is gathered, or to
+    /// look again at what waited for that moment.
     due: Option<Timestamp>,
     /// Tells others of pushes.
     nudger: Nudger,
@@ -196,10 +197,12 @@ impl Worker {
         let start = Instant::now();
         match self.reconciler.gathering_pass(Freshness::AsPolled).await {
             Ok(pass) => {
-                self.due = match pass.result {
+                let gathered = match pass.result {
                     PassResult::Gathering(until) => Some(until),
                     _ => None,
                 };
+                let expires = pass.observation.plan.expires;
+                self.due = [gathered, expires].into_iter().flatten().min();
                 let Desk { name, shared, .. } = &self.desk;
                 let now = self.desk.clock.now().as_second();
                 shared.metrics.passed(name, &pass, start.elapsed(), now);
@@ -210,6 +213,8 @@ impl Worker {
                 true
             }
             Err(error) => {
+                // What failed is not tried again at once because it was due.
+                self.due = None;
                 self.desk.failed(&error, start);
                 false
             }
@@ -243,12 +248,15 @@ impl Worker {
     }
 }
 
-/// How long to wait for the next pass: not for longer than until what was gathered is due.
+/// How long to wait for the next pass: not for longer than until something is due, and never so short
+/// that passes follow each other without a pause, whatever the clock does meanwhile.
 fn pause(interval: Duration, due: Option<Timestamp>, now: Timestamp) -> Duration {
-    match due {
-        Some(due) => interval.min(now.duration_until(due).try_into().unwrap_or_default()),
-        None => interval,
-    }
+    /// Nobody notices it after a wait of minutes or days.
+    const SHORTEST: Duration = Duration::from_millis(200);
+    let until = due.map(|due| now.duration_until(due).try_into().unwrap_or_default());
+    until.map_or(interval, |until: Duration| {
+        interval.min(until.max(SHORTEST))
+    })
 }
 
 /// Everything that a pass left out, a line each.
@@ -286,13 +294,14 @@ mod tests {
     use crate::reconcile::Error as PassError;
 
     #[test]
-    fn a_pass_is_made_when_what_was_gathered_is_due() {
+    fn a_pass_is_made_when_something_is_due_and_never_without_a_pause() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let minute = Duration::from_secs(60);
         assert_eq!(pause(minute, None, at(0)), minute);
         assert_eq!(pause(minute, Some(at(10)), at(0)).as_secs(), 10);
         assert_eq!(pause(minute, Some(at(100)), at(0)), minute);
-        assert_eq!(pause(minute, Some(at(10)), at(11)), Duration::ZERO);
+        let past = pause(minute, Some(at(10)), at(11));
+        assert!(past > Duration::ZERO && past < Duration::from_secs(1));
     }
 
     #[test]

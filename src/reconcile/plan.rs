@@ -180,7 +180,8 @@ pub struct Plan {
     pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
-    /// When what stops a stage changes by the clock alone: the plan is good until then.
+    /// When what stops a stage changes by the clock alone, or a tag is old enough or has rested, whichever
+    /// is first: the plan is good until then. Later than the time that it was made at.
     pub expires: Option<Timestamp>,
     /// Where to see what changed in the images of stages that change, where they tell.
     pub links: BTreeMap<StageKey, String>,
@@ -399,7 +400,9 @@ pub fn plan(
             contested: claims.contested.contains(key),
         };
         let (running, selection, step, open) = case.decide();
-        plan.expires = [plan.expires, case.expires()].into_iter().flatten().min();
+        let recheck = selection.as_ref().and_then(|selection| selection.recheck);
+        let expires = [plan.expires, case.expires(), recheck];
+        plan.expires = expires.into_iter().flatten().min();
         plan.open.append(open);
         plan.stages.push(StagePlan {
             key: *key,

@@ -65,6 +65,7 @@ mod scenario_reverts;
 mod scenario_signers;
 mod scenario_sites;
 mod scenario_tags;
+mod scenario_waking;
 mod set_files;
 mod sharing;
 mod shown;
