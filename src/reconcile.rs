@@ -63,8 +63,8 @@ use crate::registry::poller::Patience;
 /// have landed in the second or two that it takes; a branch busier than that gets the next pass.
 const MAX_ROUNDS: u32 = 8;
 
-/// Rounds of reading what the plan still needs. Each reads the next best candidate of a stage, so this
-/// bounds how many unreadable tags in a row are stepped over in one pass.
+/// Rounds of reading what the plan still needs. Each reads as many candidates of a stage as the ones before
+/// together, so it is the bound on readings that ends them, long before this one.
 const MAX_READINGS: u32 = 32;
 
 /// Why a pass could not be made.
@@ -496,6 +496,7 @@ impl Reconciler {
                 feed: feed.clone(),
                 tag: tag.clone(),
                 wants: Vec::new(),
+                purpose: None,
             })
             .collect();
         let mut facts = Facts::default();

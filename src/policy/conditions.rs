@@ -76,6 +76,20 @@ impl Conditions {
         }
     }
 
+    /// Whether a tag is too young by a time that is known without its manifest.
+    pub(super) fn too_young(&self, times: &Times, now: Timestamp) -> Option<(Reason, Timestamp)> {
+        let (Some(span), Datum::Known(since)) = (self.minimum_age, times.pushed) else {
+            return None;
+        };
+        match wait(since.at, span.0, now, |until| Reason::TooYoung {
+            since,
+            until,
+        }) {
+            Met::No(reason, Some(until)) => Some((reason, until)),
+            _ => None,
+        }
+    }
+
     fn platforms_of(&self, found: &Found) -> Met {
         let lacks = |platform: Option<&Platform>| {
             platform.map_or(Met::Yes, |platform| {

@@ -6,7 +6,7 @@
 //!
 //! Whether a digest ran before is not known here.
 
-use super::evidence::{Datum, Evidence, Found, Needs, Want};
+use super::evidence::{Datum, Evidence, Found, Needs, Purpose, Want};
 use super::platform::{self, Platforms};
 use super::{Conditions, Reason};
 use crate::image::Tag;
@@ -43,6 +43,7 @@ pub(super) fn compare(
             Datum::Unasked => vec![Want::Platforms],
             _ => Vec::new(),
         },
+        purpose: Purpose::Candidates,
         running: (evidence.running == Datum::Unasked).then(|| running.clone()),
     };
     match (&found.platforms, evidence.running) {

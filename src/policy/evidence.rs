@@ -276,8 +276,20 @@ pub struct Needs {
     pub tags: Vec<Tag>,
     /// What it must know of each of them, besides whether its manifest is there.
     pub of_tags: Vec<Want>,
+    /// What for.
+    pub purpose: Purpose,
     /// The digest that runs now, if its platforms must be known.
     pub running: Option<Digest>,
+}
+
+/// What something must be known for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Purpose {
+    /// Whether the best tags can be chosen.
+    #[default]
+    Candidates,
+    /// What places all tags have.
+    Places,
 }
 
 /// Something to know of a tag.

@@ -1,7 +1,8 @@
 //! The tags from the best to the worst, and the way down from the best one.
 //!
-//! Invariant: candidates are looked at one at a time, from the best downwards, so that nothing is
-//! asked about a tag that can't win; each ends up with a verdict.
+//! Invariant: candidates are looked at from the best downwards, so that little is asked about tags that
+//! can't win: the best one alone at first, and after some had to be passed over, as many more at once.
+//! Each ends up with a verdict.
 //!
 //! Places and rejections come from the judge; what a condition means, from `conditions`.
 
@@ -15,7 +16,9 @@ use super::evidence::{ManifestFact, Time, Want};
 use super::judge::{Judge, Judged};
 use super::key::Key;
 use super::select::MISSING_ONCE;
-use super::{Evidence, Needs, NoChoice, Order, Outcome, Policy, Rank, Reason, TagVerdict, Verdict};
+use super::{
+    Evidence, Needs, NoChoice, Order, Outcome, Policy, Purpose, Rank, Reason, TagVerdict, Verdict,
+};
 use crate::image::Tag;
 
 /// The current tag and its place.
@@ -50,6 +53,8 @@ pub(super) struct Ranking<'t, 'c> {
 /// What a candidate's manifest means for the choice.
 enum Candidate {
     Decides(Outcome),
+    /// Nothing has been read of it.
+    Unread,
     Rejected(Reason, Option<Timestamp>),
 }
 
@@ -118,16 +123,20 @@ impl<'t, 'c> Ranking<'t, 'c> {
         }
     }
 
+    /// Whether a tag could be chosen for its place.
+    fn is_higher(&self, judged: &Judged<'_>) -> bool {
+        judged.place == Some(Key::Followed) || self.against_current(judged).is_gt()
+    }
+
     /// Takes the acceptable tags above the current one from the highest downwards, until one
     /// decides. `None` if none does.
     pub(super) fn walk(&mut self) -> Option<Outcome> {
         let mut decided = None;
-        let mut rejected = false;
+        let mut rejected = 0;
         for index in 0..self.judged.len() {
             let judged = &self.judged[index];
             let follows = judged.place == Some(Key::Followed);
-            let higher = follows || self.against_current(judged).is_gt();
-            if judged.rejection.is_some() || !higher {
+            if judged.rejection.is_some() || !self.is_higher(judged) {
                 break;
             }
             let tag = judged.tag;
@@ -135,9 +144,18 @@ impl<'t, 'c> Ranking<'t, 'c> {
                 decided = Some(outcome);
                 break;
             }
-            match self.candidate(tag) {
+            match self.candidate(tag, follows) {
                 Candidate::Decides(outcome) => {
                     decided = Some(outcome);
+                    break;
+                }
+                Candidate::Unread => {
+                    decided = Some(Outcome::Needs(Needs {
+                        tags: self.unread_from(index, rejected.max(1)),
+                        of_tags: self.policy.conditions.wants(),
+                        purpose: Purpose::Candidates,
+                        running: None,
+                    }));
                     break;
                 }
                 Candidate::Rejected(reason, until) => {
@@ -150,11 +168,11 @@ impl<'t, 'c> Ranking<'t, 'c> {
                     }
                     self.judged[index].rejection = Some(reason);
                     self.recheck = [self.recheck, until].into_iter().flatten().min();
-                    rejected = true;
+                    rejected += 1;
                 }
             }
         }
-        if rejected {
+        if rejected > 0 {
             self.sort();
         }
         decided
@@ -176,7 +194,25 @@ impl<'t, 'c> Ranking<'t, 'c> {
         }
     }
 
-    fn candidate(&self, tag: &Tag) -> Candidate {
+    /// The tags of which nothing has been read, `most` of them from this place downwards.
+    fn unread_from(&self, index: usize, most: usize) -> Vec<Tag> {
+        let candidates = self.judged[index..]
+            .iter()
+            .take_while(|judged| judged.rejection.is_none() && self.is_higher(judged));
+        let unread = candidates.filter(|judged| {
+            let fact = self.evidence.recorded.fact(judged.tag);
+            fact == Some(None) && self.too_young(judged.tag).is_none()
+        });
+        unread.take(most).map(|judged| judged.tag.clone()).collect()
+    }
+
+    /// Why a tag need not be read at all: the list tells that it is too young.
+    fn too_young(&self, tag: &Tag) -> Option<(Reason, Timestamp)> {
+        let times = self.evidence.recorded.times_of(tag);
+        self.policy.conditions.too_young(&times, self.evidence.now)
+    }
+
+    fn candidate(&self, tag: &Tag, follows: bool) -> Candidate {
         let recorded = &self.evidence.recorded;
         let unreadable = |reason: &str| {
             Candidate::Decides(Outcome::Nothing(NoChoice::Unreadable {
@@ -188,13 +224,18 @@ impl<'t, 'c> Ranking<'t, 'c> {
             Candidate::Decides(Outcome::Needs(Needs {
                 tags: vec![tag.clone()],
                 of_tags,
+                purpose: Purpose::Candidates,
                 running: None,
             }))
         };
         let conditions = &self.policy.conditions;
         let found = match recorded.fact(tag) {
             None => return Candidate::Decides(Outcome::Selected(tag.clone())),
-            Some(None) => return needs(conditions.wants()),
+            // Of a tag that is followed it must be known whether it is what runs.
+            Some(None) => match self.too_young(tag).filter(|_| !follows) {
+                Some((reason, until)) => return Candidate::Rejected(reason, Some(until)),
+                None => return Candidate::Unread,
+            },
             Some(Some(ManifestFact::MissingOnce)) => return unreadable(MISSING_ONCE),
             Some(Some(ManifestFact::Unreadable(reason))) => return unreadable(reason),
             Some(Some(ManifestFact::Missing)) => {

@@ -11,8 +11,8 @@ use super::judge::{Judge, Places};
 use super::key::Key;
 use super::ranking::{Ranking, Running};
 use super::{
-    Current, CurrentListed, Disorder, Evidence, Needs, NoChoice, Order, Outcome, Policy, Reason,
-    Recorded, Selection, Unorderable, Unordered, Want,
+    Current, CurrentListed, Disorder, Evidence, Needs, NoChoice, Order, Outcome, Policy, Purpose,
+    Reason, Recorded, Selection, Unorderable, Unordered, Want,
 };
 use crate::image::Tag;
 
@@ -92,6 +92,7 @@ fn open(
         Outcome::Needs(Needs {
             tags: unasked,
             of_tags: vec![which.want()],
+            purpose: Purpose::Places,
             running: None,
         })
     })

@@ -398,6 +398,24 @@ fn manifests_are_asked_for_from_the_highest_down() {
 }
 
 #[test]
+fn more_candidates_are_asked_for_the_more_were_passed_over() {
+    let list: String = (10..40).map(|minor| format!("1.{minor}.0 ")).collect();
+    for (missing, asked) in [(0, 1), (1, 1), (2, 2), (4, 4), (8, 8), (20, 9), (29, 0)] {
+        let gone: Vec<String> = (0..missing).map(|at| format!("1.{}.0", 39 - at)).collect();
+        let gone: Vec<(&str, &str)> = gone.iter().map(|tag| (&**tag, "missing")).collect();
+        let facts = facts(&gone);
+        let selection = choose_with(&semver("*"), &list, "1.10.0", known(&facts));
+        let needs = match &selection.outcome {
+            Outcome::Needs(needs) => &needs.tags[..],
+            _ => &[],
+        };
+        // What runs is no candidate.
+        let highest = (0..asked).map(|at| tag(&format!("1.{}.0", 39 - missing - at)));
+        assert_eq!(needs, highest.collect::<Vec<_>>(), "{missing} missing");
+    }
+}
+
+#[test]
 fn the_highest_of_several_sites_is_found() {
     let policy = semver("^1");
     for (list, expected) in [

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::image::{Digest, Tag};
-use crate::policy::{Datum, Found, ManifestFact, Want};
+use crate::policy::{Datum, Found, ManifestFact, Purpose, Want};
 use crate::reconcile::plan::{Facts, Feed, Need};
 use crate::registry::poller::{KeptTimes, Poller};
 use crate::registry::{self, Client, Detail, Lasts, Resolved};
@@ -138,10 +138,12 @@ impl Observer {
 
     /// Reads what a plan needs to know of tags, and adds it to `facts`.
     pub async fn resolve(&mut self, needs: &[Need], facts: &mut Facts) {
-        let open: Vec<&Need> = needs
-            .iter()
-            .filter(|need| !self.remember(need, facts))
-            .collect();
+        let mut open = Vec::new();
+        for need in needs {
+            if !self.remember(need, facts) && facts.readings.admit(need) {
+                open.push(need);
+            }
+        }
         for (feed, tag, fact) in self.read(&open, &facts.manifests).await {
             facts.manifests.entry(feed).or_default().insert(tag, fact);
         }
@@ -178,11 +180,18 @@ impl Observer {
         }
     }
 
-    /// Answers a need for a build time alone from what was read before: tags are taken to keep what
-    /// they stand for, and whatever is written is read anew all the same.
+    /// Answers a need for a time alone without asking the registry, if possible: a build time from what
+    /// was read before, since tags are taken to keep what they stand for, and whatever is written is read
+    /// anew all the same. A push time comes with the list or not at all.
     fn remember(&self, need: &Need, facts: &mut Facts) -> bool {
-        if need.wants != [Want::Created] {
-            return false;
+        match need.wants[..] {
+            [Want::Pushed] if need.purpose == Some(Purpose::Places) => {
+                let times = facts.times.entry(need.feed.clone()).or_default();
+                times.entry(need.tag.clone()).or_default().pushed = Datum::Absent;
+                return true;
+            }
+            [Want::Created] => {}
+            _ => return false,
         }
         let Some(digest) = self.seen.digest(&need.feed.0, &need.tag) else {
             return false;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::config::{App, Hold};
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
-use crate::policy::{Datum, ManifestFact, Platforms, Selection, Times, Want, Write};
+use crate::policy::{Datum, ManifestFact, Platforms, Purpose, Selection, Times, Want, Write};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
@@ -28,10 +28,12 @@ use crate::registry::AccountId;
 
 mod case;
 mod people;
+mod readings;
 mod records;
 mod stops;
 
 use case::Case;
+pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
 
@@ -110,6 +112,8 @@ pub struct Facts {
     pub manifests: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
     /// The same of tags that run with a recorded digest or are followed, read once for each listing.
     pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
+    /// How much was read in this pass, and what was put off.
+    pub readings: Readings,
     /// The platforms of manifests that run.
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
     /// What the pasts of stages come to.
@@ -139,6 +143,8 @@ pub struct Need {
     pub tag: Tag,
     /// What to read, besides its digest.
     pub wants: Vec<Want>,
+    /// What for; `None` for what is to be written.
+    pub purpose: Option<Purpose>,
 }
 
 /// What must be read before something is decided.
@@ -197,14 +203,13 @@ impl Plan {
 }
 
 impl Plan {
-    /// Blocks the stages for which something was still to be read when reading was given up, after
-    /// `readings` tags.
-    pub fn give_up(&mut self, readings: u32) {
+    /// Blocks the stages for which something was still to be read when reading was given up, after so
+    /// many `rounds`.
+    pub fn give_up(&mut self, rounds: u32) {
         for stage in &mut self.stages {
             if matches!(stage.step, Step::Undecided) {
                 stage.step = Step::Blocked(Blocked::Unreadable(format!(
-                    "the registry lists {readings} tags in a row without their manifests; leave \
-                     them out with `ignore`, or delete them there"
+                    "something was still to be read of its tags after {rounds} rounds of reading"
                 )));
             }
         }
@@ -283,6 +288,8 @@ pub enum Blocked {
     Listing(String),
     /// The tags are about to be listed.
     Awaited(String),
+    /// Not all that must be known of the tags has been read yet, in words for a person.
+    Reading(String),
     /// The choice can't be read.
     Unreadable(String),
     /// The tag has another digest than a site records for it.
@@ -339,7 +346,10 @@ impl fmt::Display for Blocked {
             Self::Contested => f.write_str(
                 "no site of its own: others claim its sites too, so nobody writes them; the warnings name them",
             ),
-            Self::Listing(why) | Self::Awaited(why) | Self::Unreadable(why) => f.write_str(why),
+            Self::Listing(why)
+            | Self::Awaited(why)
+            | Self::Reading(why)
+            | Self::Unreadable(why) => f.write_str(why),
             Self::Moved {
                 tag,
                 recorded,

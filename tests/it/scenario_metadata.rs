@@ -8,6 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tagwright::demo::registry::ImageSpec;
 use tagwright::image::Digest;
+use tagwright::reconcile::plan::MOST;
 
 use crate::scenario::{SHOP, START, Scenario, assert_stage};
 
@@ -175,6 +176,63 @@ fn the_newest_by_build_time_is_taken() {
 }
 
 #[test]
+fn so_many_build_times_are_read_in_a_pass_and_nothing_is_chosen_before_all_are_known() {
+    let pod = "image: HOST/acme/shop:t0\n";
+    let Some(mut scenario) = scenario("tags: {newest: created}", pod) else {
+        return;
+    };
+    let more = 20;
+    for number in 0..MOST + more {
+        let tag = format!("t{number}");
+        let built: Timestamp = START.parse().unwrap();
+        let minutes = i64::try_from(number).unwrap();
+        let built = built
+            .checked_sub(SignedDuration::from_mins(minutes))
+            .unwrap();
+        let image = ImageSpec::new(built, format!("{number}"));
+        scenario.registry.push("acme/shop", &tag, &image);
+    }
+    // What is newest is not among the first by name.
+    scenario
+        .registry
+        .push("acme/shop", "zz", &spec("2026-03-02T10:00:00Z", "zz"));
+    scenario
+        .registry
+        .push("acme/shop", "t0", &spec("2020-01-01T00:00:00Z", "t0"));
+    let pass = scenario.rests();
+    let words = format!("the times of {} of {} tags", more + 1, MOST + more + 1);
+    assert_stage(&pass.observation, "shop/staging", "waiting", &[&words]);
+    let before = requests(&scenario);
+    scenario.lands(1);
+    let made = requests(&scenario) - before;
+    assert!(
+        made < 4 * (more + 1) + 10,
+        "{made} requests: what was read is kept"
+    );
+    assert_eq!(
+        scenario.read(POD.0),
+        scenario.text("image: HOST/acme/shop:zz\n")
+    );
+}
+
+#[test]
+fn many_candidates_that_have_to_wait_are_passed_over() {
+    let policy = "tags: {semver: '*', platforms: [linux/arm64]}";
+    let Some(mut scenario) = scenario(policy, POD.1) else {
+        return;
+    };
+    push_for(&scenario, "1.1.0", &["linux/arm64"], "whole");
+    for minor in 2..50 {
+        push_for(&scenario, &format!("1.{minor}.0"), &["linux/amd64"], "half");
+    }
+    scenario.lands(1);
+    assert_eq!(
+        scenario.read(POD.0),
+        scenario.text("image: HOST/acme/shop:1.1.0\n")
+    );
+}
+
+#[test]
 fn a_registry_without_push_times_cannot_order_by_them() {
     let Some(mut scenario) = scenario("tags: {newest: pushed}", POD.1) else {
         return;
@@ -182,6 +240,7 @@ fn a_registry_without_push_times_cannot_order_by_them() {
     scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
     let pass = scenario.rests();
     assert_stage(&pass.observation, "shop/staging", "waiting", &["push time"]);
+    assert_eq!(requests(&scenario), 1, "no manifest tells them");
 }
 
 #[test]

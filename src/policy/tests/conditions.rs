@@ -236,3 +236,38 @@ fn a_followed_tag_waits_where_it_is() {
         }
     }
 }
+
+#[test]
+fn a_tag_that_the_list_shows_to_be_too_young_is_not_read() {
+    let policy = Policy {
+        conditions: Conditions {
+            minimum_age: hours(10),
+            ..Conditions::default()
+        },
+        ..semver("*")
+    };
+    let (listed, current) = (tags("1.0.0 1.1.0 1.2.0"), tag("1.0.0"));
+    let pushed_at = |hour| Times {
+        pushed: Datum::Known(Time {
+            at: at(hour),
+            source: TimeSource::Registry,
+        }),
+        created: Datum::Unasked,
+    };
+    for (hours, expected) in [
+        ((95, 50), "needs 1.1.0"),
+        ((95, 99), "stay 1.0.0"),
+        ((90, 50), "needs 1.2.0"),
+    ] {
+        let times = [("1.2.0", hours.0), ("1.1.0", hours.1)];
+        let times = times.map(|(name, hour)| (tag(name), pushed_at(hour)));
+        let (times, nothing) = (times.into(), BTreeMap::new());
+        let evidence = Evidence::new(&listed, Current::Tag(&current), at(100))
+            .with_times(&times)
+            .with_manifests(&nothing);
+        let selection = select(&policy, &evidence);
+        assert_eq!(told(&selection), expected, "{hours:?}");
+        let first = (hours.0 > 90).then(|| at(105));
+        assert_eq!(selection.recheck, first, "{hours:?}");
+    }
+}

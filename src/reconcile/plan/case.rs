@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use super::people::Known;
 use super::records::{Record, Records};
-use super::{Blocked, Change, Facts, Feed, Listing, Need, Open, Step};
+use super::{Blocked, Change, Facts, Feed, Listing, MOST, Need, Open, Step};
 use crate::config::App;
 use crate::image::{Digest, Tag};
 use crate::manifest::{Part, Site};
 use crate::policy::{
     self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
-    Platforms, Recorded, Selection, Want, Write,
+    Platforms, Purpose, Recorded, Selection, Want, Write,
 };
 use crate::reconcile::claims::{IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
@@ -203,6 +203,9 @@ impl Case<'_> {
                 }
                 self.compare(tag, running)
             }
+            Outcome::Needs(needs) if self.facts.readings.is_put_off(self.feed, needs.purpose) => {
+                blocked(unfinished(needs, selection.verdicts.len()))
+            }
             Outcome::Needs(needs) => (Step::Undecided, self.open(needs)),
             Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
                 blocked(Blocked::Unreadable(why.to_string()))
@@ -223,7 +226,7 @@ impl Case<'_> {
     fn open(&self, needs: &Needs) -> Open {
         let mut open = Open::default();
         for tag in &needs.tags {
-            let need = self.need(tag, needs.of_tags.clone());
+            let need = self.need(tag, needs.of_tags.clone(), Some(needs.purpose));
             let read = self.read().is_some_and(|read| read.contains_key(tag));
             match self.follows() && !read {
                 true => open.checks.push(need),
@@ -236,11 +239,12 @@ impl Case<'_> {
         open
     }
 
-    pub(super) fn need(&self, tag: &Tag, wants: Vec<Want>) -> Need {
+    pub(super) fn need(&self, tag: &Tag, wants: Vec<Want>, purpose: Option<Purpose>) -> Need {
         Need {
             feed: self.feed.clone(),
             tag: tag.clone(),
             wants,
+            purpose,
         }
     }
 
@@ -266,7 +270,7 @@ impl Case<'_> {
                     && self.sites.iter().any(|(_, site)| site.digest().is_some());
                 let mut open = Open::default();
                 open.checks
-                    .extend(recorded.then(|| self.need(tag, Vec::new())));
+                    .extend(recorded.then(|| self.need(tag, Vec::new(), None)));
                 (Step::UpToDate, open)
             }
         }
@@ -285,7 +289,7 @@ impl Case<'_> {
             Some(ManifestFact::Found(found)) => &found.digest,
             None => {
                 let mut open = Open::default();
-                open.needs.push(self.need(tag, Vec::new()));
+                open.needs.push(self.need(tag, Vec::new(), None));
                 return (Step::Undecided, open);
             }
             Some(ManifestFact::Unreadable(why)) => {
@@ -379,7 +383,7 @@ impl Case<'_> {
         for tag in tags {
             let want = policy::wanted_for_place(self.policy, tag, recorded);
             open.needs
-                .extend(want.map(|want| self.need(tag, vec![want])));
+                .extend(want.map(|want| self.need(tag, vec![want], None)));
         }
         if !open.is_empty() {
             return Err(open);
@@ -419,5 +423,20 @@ impl Case<'_> {
             place: other.place(),
             now: now.clone(),
         })
+    }
+}
+
+/// What is said where a pass has read as many of the `all` tags as it may.
+fn unfinished(needs: &Needs, all: usize) -> Blocked {
+    let left = needs.tags.len();
+    match needs.purpose {
+        Purpose::Places => Blocked::Reading(format!(
+            "the times of {left} of {all} tags are still to be read, {MOST} in a pass at most, and \
+             nothing is chosen before they are known; `match` and `ignore` leave tags out"
+        )),
+        Purpose::Candidates => Blocked::Unreadable(format!(
+            "none of the {MOST} tags that a pass reads at most can be chosen, and more are above what \
+             runs; leave them out with `match` or `ignore`, or delete them in the registry"
+        )),
     }
 }

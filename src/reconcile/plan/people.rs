@@ -122,7 +122,7 @@ impl Case<'_> {
         let (digest, unread) = match (read, &what.digest) {
             (None, _) => {
                 let mut open = Open::default();
-                open.needs.push(self.need(&what.tag, Vec::new()));
+                open.needs.push(self.need(&what.tag, Vec::new(), None));
                 return (Step::Undecided, open);
             }
             (Some(ManifestFact::Found(found)), Some(named)) if found.digest != *named => {

@@ -127,14 +127,57 @@ fn a_stage_moves_to_the_highest_tag_once_its_manifest_is_known() {
 fn a_stage_that_stays_undecided_is_told() {
     let world = World::new("", &[&site("1.0.0")]).tags(&["1.0.0", "1.1.0"]);
     let mut plan = world.plan();
-    plan.give_up(32);
+    plan.give_up(7);
     let Step::Blocked(blocked) = &plan.stages[0].step else {
         panic!("{plan:?}");
     };
     assert!(blocked.is_failure());
     assert!(
-        blocked.to_string().contains("32 tags in a row"),
+        blocked.to_string().contains("after 7 rounds of reading"),
         "{blocked}"
+    );
+}
+
+/// As much as one pass reads of an image, and one tag more.
+fn read_up(purpose: Purpose) -> Readings {
+    let mut readings = Readings::default();
+    for number in 0..=MOST {
+        readings.admit(&Need {
+            feed: feed(),
+            tag: format!("read{number}").parse().unwrap(),
+            wants: Vec::new(),
+            purpose: Some(purpose),
+        });
+    }
+    readings
+}
+
+#[test]
+fn nothing_is_chosen_of_a_part_of_the_tags() {
+    let newest = "tags: {newest: created}\n";
+    let mut world = World::new(newest, &[&site("aaa")]).tags(&["aaa", "bbb", "ccc"]);
+    assert_eq!(world.step(), "needs [\"aaa\", \"bbb\", \"ccc\"]");
+    world.facts.readings = read_up(Purpose::Places);
+    let plan = world.plan();
+    assert!(plan.open.is_empty());
+    let Step::Blocked(blocked) = &plan.stages[0].step else {
+        panic!("{plan:?}");
+    };
+    assert!(!blocked.is_failure(), "the next pass goes on");
+    let told = blocked.to_string();
+    assert!(
+        told.starts_with("the times of 3 of 3 tags are still to be read, 500 in a pass"),
+        "{told}"
+    );
+
+    let mut world = World::new("", &[&site("1.0.0")]).tags(&["1.1.0", "1.2.0"]);
+    world.facts.readings = read_up(Purpose::Places);
+    assert_eq!(world.step(), "needs [\"1.2.0\"]", "another purpose");
+    world.facts.readings = read_up(Purpose::Candidates);
+    let step = world.step();
+    assert!(
+        step.starts_with("blocked: none of the 500 tags that a pass reads"),
+        "{step}"
     );
 }
 
