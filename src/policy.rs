@@ -46,8 +46,8 @@ mod tests;
 pub use calver::{Format, FormatError};
 pub use conditions::{Conditions, OnMissingTime};
 pub use evidence::{
-    Current, Datum, Evidence, Found, ManifestFact, Manifests, Needs, Purpose, Recorded, Time,
-    TimeSource, Times, Want,
+    Current, Datum, Evidence, Found, ManifestFact, Manifests, Needs, Purpose, Recorded, Taken,
+    Time, TimeSource, Times, Want,
 };
 pub use filter::{Ignore, IgnoreError};
 pub use level::Level;

@@ -429,6 +429,8 @@ impl Reconciler {
             }
             let pasts = plan.open.pasts.clone();
             self.look_back(head, snapshot, pasts, &mut facts).await?;
+            let takings = plan.open.takings.clone();
+            self.date(head, snapshot, takings, &mut facts).await?;
             self.observer.resolve(&plan.open.needs, &mut facts).await;
             self.observer.check(&plan.open.checks, &mut facts).await;
             self.observer.describe(&plan.open.digests, &mut facts).await;

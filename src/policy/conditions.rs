@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::evidence::{Datum, Found, Time, TimeSource, Times, Want};
+use super::evidence::{Datum, Found, Taken, Time, TimeSource, Times, Want};
 use super::platform::Platform;
 use super::{Reason, Span};
 
@@ -115,14 +115,24 @@ impl Conditions {
         let time = match times.pushed {
             Datum::Unasked => return Met::Open(vec![Want::Pushed]),
             Datum::Known(time) => Some(time),
-            Datum::Absent => match (found.taken, self.on_missing_time) {
-                (Some(at), _) => of(at, TimeSource::Git),
-                (None, OnMissingTime::Hold) => return Met::No(Reason::NoAge, None),
-                (None, OnMissingTime::Allow) => None,
-                (None, OnMissingTime::FirstSeen) => {
-                    of(found.first_seen.unwrap_or(now), TimeSource::FirstSeen)
+            Datum::Absent => {
+                let seen = found.first_seen.unwrap_or(now);
+                let by_sight = self.on_missing_time == OnMissingTime::FirstSeen;
+                match (found.taken, self.on_missing_time) {
+                    // It was there when it was seen, whoever took it later.
+                    (Taken::At(at), _) if by_sight && seen < at => of(seen, TimeSource::FirstSeen),
+                    (Taken::At(at), _) => of(at, TimeSource::Git),
+                    // The history can only make it older.
+                    (Taken::Unasked, _) if by_sight && has_passed(seen, span.0, now) => None,
+                    (Taken::Unasked, _) => return Met::Open(vec![Want::Taken]),
+                    (_, OnMissingTime::Hold) => return Met::No(Reason::NoAge, None),
+                    (_, OnMissingTime::Allow) => None,
+                    (Taken::NotConsulted, OnMissingTime::FirstSeen) => {
+                        of(seen, TimeSource::FirstSeenAlone)
+                    }
+                    (Taken::Never, OnMissingTime::FirstSeen) => of(seen, TimeSource::FirstSeen),
                 }
-            },
+            }
         };
         time.map_or(Met::Yes, |time| {
             wait(time.at, span.0, now, |until| Reason::TooYoung {
@@ -151,10 +161,18 @@ fn wait(
     now: Timestamp,
     reason: impl FnOnce(Timestamp) -> Reason,
 ) -> Met {
-    let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-    let until = since.saturating_add(span).unwrap_or(Timestamp::MAX);
-    match until <= now {
+    let until = end(since, span);
+    match has_passed(since, span, now) {
         true => Met::Yes,
         false => Met::No(reason(until), Some(until)),
     }
+}
+
+fn has_passed(since: Timestamp, span: Duration, now: Timestamp) -> bool {
+    end(since, span) <= now
+}
+
+fn end(since: Timestamp, span: Duration) -> Timestamp {
+    let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+    since.saturating_add(span).unwrap_or(Timestamp::MAX)
 }

@@ -180,6 +180,8 @@ pub enum TimeSource {
     Git,
     /// When we first saw the tag with this digest.
     FirstSeen,
+    /// The same, where there was no history to look at.
+    FirstSeenAlone,
     /// The one who asks.
     Given,
 }
@@ -192,6 +194,7 @@ impl fmt::Display for TimeSource {
             Self::Annotation => "by the image's annotations",
             Self::Git => "when a stage took it",
             Self::FirstSeen => "when it was first seen",
+            Self::FirstSeenAlone => "when it was first seen; the branch's history is not read here",
             Self::Given => "as given",
         })
     }
@@ -239,8 +242,8 @@ pub struct Found {
     pub platforms: Datum<Platforms>,
     /// Its times.
     pub times: Times,
-    /// When a stage first took this digest, by the commit.
-    pub taken: Option<Timestamp>,
+    /// When a stage first took this digest.
+    pub taken: Taken,
     /// Since when the tag has been seen with this digest without a break; `None` is now.
     pub first_seen: Option<Timestamp>,
 }
@@ -252,10 +255,24 @@ impl From<Digest> for Found {
             digest,
             platforms: Datum::Unasked,
             times: Times::default(),
-            taken: None,
+            taken: Taken::default(),
             first_seen: None,
         }
     }
+}
+
+/// When a stage first took a digest, by the history of the config repo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Taken {
+    /// There is no history to look at, such as that of a working tree.
+    #[default]
+    NotConsulted,
+    /// Nobody has looked.
+    Unasked,
+    /// None did, as far as the history was read.
+    Never,
+    /// Then, by the commit.
+    At(Timestamp),
 }
 
 /// What is known of the manifests.
@@ -301,4 +318,6 @@ pub enum Want {
     Pushed,
     /// [`Times::created`].
     Created,
+    /// [`Found::taken`].
+    Taken,
 }

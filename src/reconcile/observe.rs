@@ -373,7 +373,7 @@ fn detail(wants: &BTreeSet<Want>) -> Option<Detail> {
     let detail = |want: &Want| match want {
         Want::Platforms => Some(Detail::Platforms),
         Want::Created => Some(Detail::Created),
-        Want::Pushed => None,
+        Want::Pushed | Want::Taken => None,
     };
     wants.iter().filter_map(detail).max()
 }

@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use crate::config::{App, Hold};
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
-use crate::policy::{Datum, ManifestFact, Platforms, Purpose, Selection, Times, Want, Write};
+use crate::policy::{
+    Datum, ManifestFact, Platforms, Purpose, Selection, Taken, Times, Want, Write,
+};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
@@ -116,12 +118,33 @@ pub struct Facts {
     pub readings: Readings,
     /// The platforms of manifests that run.
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
+    /// When stages first took digests.
+    pub takings: Takings,
     /// What the pasts of stages come to.
     pub history: History,
     /// What people decided.
     pub decided: Decided,
     /// What the service file holds back.
     pub holds: Arc<[Hold]>,
+}
+
+/// When stages first took digests, by the history of the branch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Takings {
+    /// There is no branch to read.
+    #[default]
+    NotConsulted,
+    /// Of these digests; any other has not been asked for.
+    Known(BTreeMap<Digest, Taken>),
+}
+
+impl Takings {
+    fn of(&self, digest: &Digest) -> Taken {
+        match self {
+            Self::NotConsulted => Taken::NotConsulted,
+            Self::Known(known) => known.get(digest).copied().unwrap_or(Taken::Unasked),
+        }
+    }
 }
 
 impl Facts {
@@ -158,6 +181,8 @@ pub struct Open {
     pub digests: Vec<(Feed, Digest)>,
     /// The pasts of stages that could change.
     pub pasts: Vec<StageKey>,
+    /// Digests of which it must be known when a stage first took them.
+    pub takings: Vec<Digest>,
 }
 
 impl Open {
@@ -167,6 +192,7 @@ impl Open {
             && self.checks.is_empty()
             && self.digests.is_empty()
             && self.pasts.is_empty()
+            && self.takings.is_empty()
     }
 
     fn append(&mut self, mut other: Self) {
@@ -174,6 +200,7 @@ impl Open {
         self.checks.append(&mut other.checks);
         self.digests.append(&mut other.digests);
         self.pasts.append(&mut other.pasts);
+        self.takings.append(&mut other.takings);
     }
 }
 

@@ -8,20 +8,24 @@ use std::sync::Arc;
 
 use crate::decision::Decision;
 use crate::git::CommitId;
+use crate::image::Digest;
 use crate::promotion::{Held, Lift};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::{self, Decisions, KeptDecisions, Made};
 use crate::reconcile::history::{History as Told, Question};
-use crate::reconcile::plan::Facts;
+use crate::reconcile::plan::{Facts, Takings};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source;
-use crate::reconcile::standings::{self, Branch, History, Kept, Line, Marks, Past};
+use crate::reconcile::standings::{
+    self, Branch, Ground, History, Kept, KeptTakings, Line, Marks, Past,
+};
 use crate::reconcile::{Error, Reconciler, lock};
 
 /// What is kept between passes.
 #[derive(Debug, Default)]
 pub(super) struct Recollection {
     standings: Kept,
+    takings: KeptTakings,
     decisions: KeptDecisions,
 }
 
@@ -39,6 +43,7 @@ impl Reconciler {
             return Ok(());
         };
         facts.history = History::Known(BTreeMap::new());
+        facts.takings = Takings::Known(BTreeMap::new());
         let recollection = Arc::clone(&self.recollection);
         let of_head = Arc::clone(snapshot);
         let read = self.with_mirror(move |mirror| {
@@ -83,6 +88,38 @@ impl Reconciler {
             read.await.map_err(|source| self.source_error(source))?;
         if let History::Known(known) = &mut facts.history {
             known.extend(pasts);
+        }
+        Ok(())
+    }
+
+    /// Adds to `facts` when stages first took `digests`.
+    pub(super) async fn date(
+        &self,
+        head: Option<CommitId>,
+        snapshot: &Arc<Snapshot>,
+        digests: Vec<Digest>,
+        facts: &mut Facts,
+    ) -> Result<(), Error> {
+        let (Some(head), false) = (head, digests.is_empty()) else {
+            return Ok(());
+        };
+        let (kept, memory) = (Arc::clone(&self.recollection), Arc::clone(&self.memory));
+        let (snapshot, now) = (Arc::clone(snapshot), facts.now);
+        let author = self.repository.commits.author.clone();
+        let read = self.with_mirror(move |mirror| {
+            let ground = Ground {
+                mirror,
+                head,
+                snapshot: &snapshot,
+                author: &author,
+                memory: &mut lock(&memory),
+                now,
+            };
+            lock(&kept).takings.read(ground, &digests)
+        });
+        let taken = read.await.map_err(|source| self.source_error(source))?;
+        if let Takings::Known(known) = &mut facts.takings {
+            known.extend(taken);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 mod chronicle;
 mod own;
 mod references;
+mod takings;
 mod touched;
 mod walk;
 
@@ -27,6 +28,8 @@ use crate::promotion::{Lift, Order, Standing};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Error;
+
+pub use takings::{Ground, KeptTakings};
 
 /// What is known of a stage's past.
 #[derive(Debug, Clone, PartialEq, Eq)]

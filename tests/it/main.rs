@@ -47,6 +47,7 @@ mod registry_real;
 mod registry_tokens;
 mod repo;
 mod scenario;
+mod scenario_ages;
 mod scenario_basic;
 mod scenario_commits;
 mod scenario_crash;

@@ -15,6 +15,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use tagwright::clock::Clock;
@@ -171,6 +172,13 @@ impl Scenario {
     pub fn observe(&mut self) -> Observation {
         let service = &mut self.service;
         let observation = service.reconciler.observe(Freshness::Anew);
+        service.runtime.block_on(observation).unwrap()
+    }
+
+    /// What a pass would do with a working tree.
+    pub fn observe_folder(&mut self, folder: &Path) -> Observation {
+        let service = &mut self.service;
+        let observation = service.reconciler.observe_folder(folder);
         service.runtime.block_on(observation).unwrap()
     }
 

@@ -114,10 +114,11 @@ fn all_platforms_must_be_there() {
 fn a_tag_must_be_old_enough() {
     use Datum::{Absent, Known, Unasked};
     use OnMissingTime::{Allow, FirstSeen, Hold};
-    let taken = |hour: i64| Found {
-        taken: Some(at(hour)),
-        ..pushed(seen(99), Absent)
+    let by_git = |first_seen, taken| Found {
+        taken,
+        ..pushed(seen(first_seen), Absent)
     };
+    let taken = |hour: i64| by_git(99, Taken::At(at(hour)));
     for (missing, found, expected, recheck) in [
         (FirstSeen, pushed(seen(0), Known(76)), "1.1.0", None),
         (FirstSeen, pushed(seen(0), Known(77)), "1.0.5", Some(101)),
@@ -133,6 +134,18 @@ fn a_tag_must_be_old_enough() {
         ),
         (FirstSeen, taken(50), "1.1.0", None),
         (FirstSeen, taken(90), "1.0.5", Some(114)),
+        // It was there when it was seen, before a stage took it.
+        (FirstSeen, by_git(50, Taken::At(at(99))), "1.1.0", None),
+        (FirstSeen, by_git(90, Taken::At(at(99))), "1.0.5", Some(114)),
+        // The history is asked only where that could make it older.
+        (FirstSeen, by_git(76, Taken::Unasked), "1.1.0", None),
+        (FirstSeen, by_git(77, Taken::Unasked), "needs 1.1.0", None),
+        (FirstSeen, by_git(77, Taken::Never), "1.0.5", Some(101)),
+        (Hold, by_git(0, Taken::Unasked), "needs 1.1.0", None),
+        (Hold, by_git(0, Taken::Never), "1.0.5", None),
+        (Allow, by_git(99, Taken::Unasked), "needs 1.1.0", None),
+        (Allow, by_git(99, Taken::Never), "1.1.0", None),
+        (Allow, taken(90), "1.0.5", Some(114)),
         (Hold, pushed(seen(0), Absent), "1.0.5", None),
         (Hold, taken(50), "1.1.0", None),
         (Hold, pushed(seen(0), Known(0)), "1.1.0", None),
@@ -152,11 +165,21 @@ fn a_tag_must_be_old_enough() {
         minimum_age: hours(24),
         ..Conditions::default()
     };
-    assert_eq!(
-        why(&select_with(conditions, pushed(seen(77), Absent))),
-        "is too young: its age counts from 1970-01-04T05:00:00Z (when it was first seen), and \
-         `minimumAge` is over at 1970-01-05T05:00:00Z"
-    );
+    for (taken, words) in [
+        (Taken::Never, "when it was first seen"),
+        (
+            Taken::NotConsulted,
+            "when it was first seen; the branch's history is not read here",
+        ),
+        (Taken::At(at(77)), "when a stage took it"),
+    ] {
+        let selection = select_with(conditions.clone(), by_git(77, taken));
+        let wanted = format!(
+            "is too young: its age counts from 1970-01-04T05:00:00Z ({words}), and \
+             `minimumAge` is over at 1970-01-05T05:00:00Z"
+        );
+        assert_eq!(why(&selection), wanted);
+    }
 }
 
 #[test]

@@ -117,6 +117,11 @@ impl Case<'_> {
                 .flatten()
                 .map(|(tag, fact)| (tag.clone(), fact.clone())),
         );
+        for fact in known.values_mut() {
+            if let ManifestFact::Found(found) = fact {
+                found.taken = self.facts.takings.of(&found.digest);
+            }
+        }
         known
     }
 
@@ -206,7 +211,7 @@ impl Case<'_> {
             Outcome::Needs(needs) if self.facts.readings.is_put_off(self.feed, needs.purpose) => {
                 blocked(unfinished(needs, selection.verdicts.len()))
             }
-            Outcome::Needs(needs) => (Step::Undecided, self.open(needs)),
+            Outcome::Needs(needs) => (Step::Undecided, self.open(needs, recorded)),
             Outcome::Nothing(why @ NoChoice::Unreadable { .. }) => {
                 blocked(Blocked::Unreadable(why.to_string()))
             }
@@ -223,10 +228,18 @@ impl Case<'_> {
     }
 
     /// What must be read for a selection.
-    fn open(&self, needs: &Needs) -> Open {
+    fn open(&self, needs: &Needs, recorded: Recorded<'_>) -> Open {
         let mut open = Open::default();
+        let mut wants = needs.of_tags.clone();
+        wants.retain(|want| *want != Want::Taken);
+        let of_branch = wants.len() < needs.of_tags.len();
         for tag in &needs.tags {
-            let need = self.need(tag, needs.of_tags.clone(), Some(needs.purpose));
+            let digest = digest_of(tag, recorded).filter(|_| of_branch);
+            open.takings.extend(digest.cloned());
+            if of_branch && wants.is_empty() {
+                continue;
+            }
+            let need = self.need(tag, wants.clone(), Some(needs.purpose));
             let read = self.read().is_some_and(|read| read.contains_key(tag));
             match self.follows() && !read {
                 true => open.checks.push(need),
@@ -423,6 +436,14 @@ impl Case<'_> {
             place: other.place(),
             now: now.clone(),
         })
+    }
+}
+
+/// The digest of a tag, as far as it is known.
+fn digest_of<'r>(tag: &Tag, recorded: Recorded<'r>) -> Option<&'r Digest> {
+    match recorded.manifests {
+        Manifests::Known(facts) => Some(&facts.get(tag)?.found()?.digest),
+        Manifests::NotConsulted => None,
     }
 }
 
