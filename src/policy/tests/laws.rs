@@ -4,12 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The tag that policies follow here.
+const FOLLOWED: &str = "main";
+
 fn some_tag() -> impl Strategy<Value = Tag> {
     let version = "v?0?[0-3](\\.[0-3]){1,2}(-(0|rc\\.[0-2]|alpine|slim|rc1-slim))?";
     let date = "v?202[3-4]\\.0?[1-3](\\.[0-9]{1,2})?(-(rc1|r9|r10|alpine|1|0abc123))?";
     let number = "0{0,2}(9{16,29}[0-9]|[0-9]{1,2})(\\.[0-9]{1,2})?";
     let other = "latest|main|sha256-[0-9a-f]{64}|[a-z0-9_][a-z0-9._-]{0,8}";
-    prop_oneof![4 => version.boxed(), 3 => date.boxed(), 3 => number.boxed(), 1 => other.boxed()]
+    prop_oneof![4 => version, 3 => date, 3 => number, 1 => other, 1 => FOLLOWED]
         .prop_filter_map("not a tag", |text| text.parse().ok())
 }
 
@@ -38,6 +41,8 @@ fn some_order() -> impl Strategy<Value = Order> {
         orders.extend(vec![Order::Alphabetical(end); 2]);
     }
     orders.extend(vec![Order::Newest(TimeOf::Pushed); 3]);
+    orders.extend(vec![Order::Newest(TimeOf::Created); 3]);
+    orders.extend(vec![Order::Digest(tag(FOLLOWED)); 3]);
     prop::sample::select(orders)
 }
 
@@ -121,14 +126,14 @@ fn order(policy: &Policy, a: &Tag, b: &Tag) -> Option<Ordering> {
 fn times<'a>(tags: impl Iterator<Item = &'a Tag>) -> BTreeMap<Tag, Times> {
     let of = |tag: &Tag| {
         let seed: i64 = tag.as_str().bytes().map(i64::from).sum();
-        let pushed = match seed % 11 {
+        let time = |second: i64| match second {
             0 => Datum::Absent,
             second => Datum::Known(Time {
                 at: Timestamp::from_second(second).unwrap(),
-                source: TimeSource::Registry,
+                source: TimeSource::Given,
             }),
         };
-        let created = Datum::Unasked;
+        let (pushed, created) = (time(seed % 11), time(seed % 13));
         Times { pushed, created }
     };
     tags.map(|tag| (tag.clone(), of(tag))).collect()
@@ -164,14 +169,30 @@ proptest! {
     }
 
     #[test]
+    fn long_build_numbers_are_exact(a in "[1-9][0-9]{16,29}", b in "[1-9][0-9]{16,29}", step in 0..3u128) {
+        let number = |text: &str| text.parse::<u128>().unwrap();
+        let policy = Policy { order: Order::Numerical(End::Highest), ..Policy::default() };
+        let near = (number(&a) + step).to_string();
+        for other in [&b, &near] {
+            let expected = number(&a).cmp(&number(other));
+            prop_assert_eq!(order(&policy, &tag(&a), &tag(other)), Some(expected));
+        }
+    }
+
+    #[test]
     fn the_choice_is_a_listed_tag_above_the_current_one(
         policy in some_policy(), tags in some_tags(), current in prop::option::of(some_tag()),
     ) {
         let selection = run(&policy, &tags, current.as_ref());
         if let Outcome::Selected(choice) = &selection.outcome {
             prop_assert!(tags.contains(choice));
+            // A tag that is followed is as high as itself, whatever it points to.
+            let expected = match policy.order {
+                Order::Digest(_) => Ordering::Equal,
+                _ => Ordering::Greater,
+            };
             if let Some(order) = current.and_then(|current| order(&policy, choice, &current)) {
-                prop_assert_eq!(order, Ordering::Greater);
+                prop_assert_eq!(order, expected);
             }
         }
     }
