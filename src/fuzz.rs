@@ -4,6 +4,7 @@
 //! invents, and the tests with the committed corpora and a fixed number of mutations. Not part of the
 //! public interface.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::image::{Digest, Image, Reference, Tag};
@@ -11,7 +12,10 @@ use crate::manifest::TargetPath;
 use crate::manifest::{
     self, Change, Dialect, DigestRule, Field, FileIndex, Format, Part, Site, Target,
 };
-use crate::policy::{self, Current, Evidence, Order, Outcome, Policy, Verdict, select};
+use crate::policy::{
+    self, Current, End, Evidence, Ignore, Order, Outcome, Pattern, Policy, Prereleases, Recorded,
+    TimeOf, Verdict, select,
+};
 use crate::registry::{challenge as challenges, link as links};
 
 /// A text that is a reference prints as it was written and parses again to the same, and so does the
@@ -55,26 +59,126 @@ pub fn range(data: &[u8]) {
         order: Order::Semver(range),
         ..Policy::default()
     };
+    selects(&policy, tags, Current::Nothing);
+}
+
+/// The first line is a format of calendar versions, the others are tags. A format that parses keeps its
+/// text, and a selection by it holds what all selections do.
+///
+/// # Panics
+/// When it does not.
+pub fn calver(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (format, tags) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(format) = format.parse::<policy::Format>() else {
+        return;
+    };
+    let again = format.to_string().parse::<policy::Format>();
+    assert_eq!(
+        again.map(|format| format.to_string()),
+        Ok(format.to_string())
+    );
+    let policy = Policy {
+        order: Order::Calver(format),
+        prereleases: Prereleases::Allow,
+        ..Policy::default()
+    };
+    selects(&policy, tags, Current::Nothing);
+}
+
+/// The first lines are an order (a word, and for some a text after a blank), `match`, its key or nothing,
+/// a glob to ignore or nothing, and the tag that runs or nothing; the others are tags. A selection by what
+/// parses holds what all selections do.
+///
+/// # Panics
+/// When it does not.
+pub fn selection(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.splitn(6, '\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (order, pattern, key, glob, current, tags) =
+        (line(), line(), line(), line(), line(), line());
+    let (Some(order), Ok(pattern)) = (order_of(order), pattern.parse::<Pattern>()) else {
+        return;
+    };
+    let pattern = match key {
+        "" => pattern,
+        key => match pattern.with_key(key) {
+            Ok(pattern) => pattern,
+            Err(_) => return,
+        },
+    };
+    let globs = [glob];
+    let globs = globs.iter().filter(|glob| !glob.is_empty());
+    let Ok(ignore) = Ignore::new(&globs.collect::<Vec<_>>()) else {
+        return;
+    };
+    let policy = Policy {
+        order,
+        pattern: Some(pattern),
+        ignore,
+        ..Policy::default()
+    };
+    let current: Option<Tag> = current.parse().ok();
+    let current = current.as_ref().map_or(Current::Nothing, Current::Tag);
+    selects(&policy, tags, current);
+}
+
+fn order_of(text: &str) -> Option<Order> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let end = match rest {
+        "lowest" => End::Lowest,
+        _ => End::Highest,
+    };
+    match word {
+        "semver" => rest.parse().ok().map(Order::Semver),
+        "calver" => rest.parse().ok().map(Order::Calver),
+        "numerical" => Some(Order::Numerical(end)),
+        "alphabetical" => Some(Order::Alphabetical(end)),
+        "newest" => Some(Order::Newest(TimeOf::Pushed)),
+        "digest" => rest.parse().ok().map(Order::Digest),
+        _ => None,
+    }
+}
+
+/// What holds for every selection among the tags on these lines: it does not depend on their order, each has
+/// one verdict, what is chosen is one of them and no lower than what runs, and the order is one.
+fn selects(policy: &Policy, tags: &str, current: Current<'_>) {
     let mut tags: Vec<Tag> = tags.lines().filter_map(|tag| tag.parse().ok()).collect();
     tags.sort();
     tags.dedup();
     let choose = |tags: &[Tag]| {
-        let evidence = Evidence::new(tags, Current::Nothing, jiff::Timestamp::UNIX_EPOCH);
-        select(&policy, &evidence)
+        let evidence = Evidence::new(tags, current, jiff::Timestamp::UNIX_EPOCH);
+        select(policy, &evidence)
     };
     let forwards = choose(&tags);
     tags.reverse();
     let backwards = choose(&tags);
     assert_eq!(forwards, backwards);
     assert_eq!(forwards.verdicts.len(), tags.len());
+    let compare = |a: &Tag, b: &Tag| policy::compare(policy, a, b, Recorded::default());
+    for pair in tags.windows(2) {
+        let (there, back) = (compare(&pair[0], &pair[1]), compare(&pair[1], &pair[0]));
+        assert_eq!(there, back.map(Ordering::reverse));
+    }
     let chosen = forwards
         .verdicts
         .iter()
         .filter(|v| v.verdict == Verdict::Selected);
-    let chosen: Vec<_> = chosen.map(|v| Outcome::Selected(v.tag.clone())).collect();
-    match chosen.as_slice() {
-        [one] => assert_eq!(*one, forwards.outcome),
-        several => assert!(several.is_empty()),
+    let chosen: Vec<&Tag> = chosen.map(|v| &v.tag).collect();
+    match (chosen.as_slice(), &forwards.outcome) {
+        ([one], Outcome::Selected(tag) | Outcome::UpToDate(tag)) => assert_eq!(*one, tag),
+        ([], Outcome::Selected(tag)) => panic!("{tag} is chosen and has no such verdict"),
+        // What runs may be gone from the list.
+        ([], _) => {}
+        (several, _) => panic!("{several:?}"),
+    }
+    if let (Outcome::Selected(tag), Some(current)) = (&forwards.outcome, current.tag()) {
+        assert_ne!(compare(tag, current), Some(Ordering::Less));
     }
 }
 

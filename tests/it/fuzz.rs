@@ -14,7 +14,7 @@ const MAX_LENGTH: usize = 8 * 1024;
 const MIN_SEEDS: usize = 25;
 
 /// What means something to one of the parsers.
-const TOKENS: [&str; 40] = [
+const TOKENS: [&str; 46] = [
     ":",
     "@",
     "/",
@@ -55,6 +55,12 @@ const TOKENS: [&str; 40] = [
     "||",
     "-0",
     "18446744073709551616",
+    "YYYY",
+    "[.MICRO]",
+    "(?<version>",
+    "$a",
+    "[0-9]+",
+    "-rc.1",
 ];
 
 /// A small generator of pseudo-random numbers (xorshift64*, Vigna 2016): the same in every run.
@@ -167,6 +173,16 @@ fn yaml() {
 #[test]
 fn range() {
     run("range", tagwright::fuzz::range);
+}
+
+#[test]
+fn calver() {
+    run("calver", tagwright::fuzz::calver);
+}
+
+#[test]
+fn selection() {
+    run("selection", tagwright::fuzz::selection);
 }
 
 #[test]

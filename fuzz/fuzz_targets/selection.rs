@@ -1,0 +1,4 @@
+//! Fuzzes whole selections; the body is in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tagwright::fuzz::selection(data));
