@@ -8,7 +8,8 @@
 //! policy), `pattern` and `filter` (`match` and `ignore`), `key` (the place of a tag in an order), then
 //! the orders, a file each: `semver` (with `version`, `range`), `calver`, `numerical`; what several of
 //! them share is in `variant` and `level`. `newest` and `digest` need more than the tags, and so do the
-//! `conditions`; what may be known is in `evidence`, and what people rule out in `withheld`. `verdict` and `reason` are what comes out.
+//! `conditions`; what may be known is in `evidence`, and what people rule out in `withheld`.
+//! `verdict` and `reason` are what comes out, and `describe` says what was configured.
 //!
 //! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
 
@@ -19,6 +20,7 @@ use crate::image::Tag;
 
 mod calver;
 mod conditions;
+mod describe;
 mod digest;
 mod evidence;
 mod filter;

@@ -39,6 +39,7 @@ struct Explanation {
     app: String,
     file: String,
     policy: String,
+    policy_in_full: String,
     stages: Vec<StageExplanation>,
     problems: Vec<Diagnostic>,
 }
@@ -48,6 +49,7 @@ struct Explanation {
 struct StageExplanation {
     #[serde(flatten)]
     stage: StageView,
+    policy_in_full: String,
     places: Vec<Place>,
     /// Acceptable tags that are the very image that runs under a tag that can't be ordered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -170,6 +172,7 @@ async fn explain(
         app: declared.name.to_string(),
         file: file.clone(),
         policy: declared.policy.order.to_string(),
+        policy_in_full: declared.policy.to_string(),
         stages,
         problems,
     }
@@ -214,8 +217,10 @@ fn stage(observation: &Observation, plan: &StagePlan, same_digest: Vec<Tag>) -> 
             reason: verdict.words(),
         })
         .collect();
+    let app = &observation.snapshot.apps[plan.key.app];
     StageExplanation {
         stage: StageView::of(observation, plan),
+        policy_in_full: app.stages[plan.key.stage].policy.to_string(),
         places,
         same_digest: same_digest.iter().map(ToString::to_string).collect(),
         verdicts,
@@ -257,7 +262,7 @@ fn print(explanation: &Explanation, limit: usize, output: Output) {
     output.line(format!(
         "{}  {} ({})",
         output.paint("1", &explanation.app),
-        explanation.policy,
+        explanation.policy_in_full,
         explanation.file
     ));
     for explained in &explanation.stages {
@@ -269,6 +274,9 @@ fn print(explanation: &Explanation, limit: usize, output: Output) {
             stage.current.as_deref().unwrap_or("nothing"),
             stage.reason
         ));
+        if explained.policy_in_full != explanation.policy_in_full {
+            output.line(format!("  by {}", explained.policy_in_full));
+        }
         if !stage.split.is_empty() {
             output.line(format!(
                 "  split: other sites have {}",

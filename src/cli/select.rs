@@ -1,13 +1,16 @@
 //! `select`: tries a policy on tags from stdin, without any registry.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
 use crate::clock::Clock;
-use crate::image::Tag;
+use crate::image::{Digest, Tag};
 use crate::policy::{
-    self, Conditions, Current, Evidence, Order, Outcome, Policy, Selection, Verdict,
+    self, Conditions, Current, Datum, Evidence, Found, ManifestFact, Order, Outcome, Policy,
+    Selection, Verdict,
 };
 
 mod arguments;
@@ -21,7 +24,7 @@ use input::Input;
 pub struct Select {
     #[command(flatten)]
     policy: PolicyArguments,
-    /// The tag that runs now; nothing lower is chosen
+    /// The tag that runs now, or TAG@DIGEST; nothing lower is chosen
     #[arg(long, value_name = "TAG")]
     current: Option<String>,
 }
@@ -45,21 +48,32 @@ struct Row {
 /// # Errors
 /// When stdin or the file of the policy can't be read.
 pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
-    let Some(policy) = arguments.policy.policy(output)? else {
+    let Some(mut policy) = arguments.policy.policy(output)? else {
         return Ok(Exit::Invalid);
     };
     if policy.conditions != Conditions::default() {
         output.note("note: platforms, ages and rests are not looked at here");
+        policy.conditions = Conditions::default();
     }
     let input = Input::read()?;
-    let current: Option<Result<Tag, _>> = arguments.current.as_deref().map(str::parse);
-    let current = match (&arguments.current, &current) {
-        (_, Some(Ok(tag))) => Current::Tag(tag),
-        (Some(text), _) => Current::Unparsable(text),
-        (None, _) => Current::Nothing,
+    let (tag, digest) = match &arguments.current {
+        Some(text) => runs(text),
+        None => (None, None),
+    };
+    let current = match (&arguments.current, &tag, &digest) {
+        (_, Some(tag), Some(digest)) => Current::Pinned(tag, digest),
+        (_, Some(tag), None) => Current::Tag(tag),
+        (_, None, Some(digest)) => Current::Digest(digest),
+        (Some(text), None, None) => Current::Unparsable(text),
+        (None, None, None) => Current::Nothing,
     };
     let tags = input.tags();
-    let evidence = Evidence::new(&tags, current, Clock::system().now()).with_times(&input.times);
+    let pointed = pointed(&policy, &input);
+    let mut evidence =
+        Evidence::new(&tags, current, Clock::system().now()).with_times(&input.times);
+    if let Some(pointed) = &pointed {
+        evidence = evidence.with_manifests(pointed);
+    }
     let selection = policy::select(&policy, &evidence);
     let report = report(&policy, &selection, &input);
     if output.is_json() {
@@ -68,6 +82,34 @@ pub fn run(arguments: &Select, output: Output) -> anyhow::Result<Exit> {
         print(&report, output);
     }
     Ok(Exit::Done)
+}
+
+/// The tag and the digest that run, in `TAG`, `TAG@DIGEST` or `@DIGEST`; neither where it is none of these.
+fn runs(text: &str) -> (Option<Tag>, Option<Digest>) {
+    match text.split_once('@') {
+        None => (text.parse().ok(), None),
+        Some((tag, digest)) => match (tag, digest.parse()) {
+            ("", Ok(digest)) => (None, Some(digest)),
+            (tag, Ok(digest)) => match tag.parse() {
+                Ok(tag) => (Some(tag), Some(digest)),
+                Err(_) => (None, None),
+            },
+            (_, Err(_)) => (None, None),
+        },
+    }
+}
+
+/// What the tag that is followed points to, if one is and that was given.
+fn pointed(policy: &Policy, input: &Input) -> Option<BTreeMap<Tag, ManifestFact>> {
+    let Order::Digest(tag) = &policy.order else {
+        return None;
+    };
+    let found = Found {
+        // Nothing is known of its content, so another digest is another image.
+        platforms: Datum::Absent,
+        ..Found::from(input.digests.get(tag)?.clone())
+    };
+    Some([(tag.clone(), ManifestFact::Found(found))].into())
 }
 
 fn report(policy: &Policy, selection: &Selection, input: &Input) -> Report {
@@ -81,12 +123,17 @@ fn report(policy: &Policy, selection: &Selection, input: &Input) -> Report {
             (Some(tag.to_string()), reason)
         }
         Outcome::UpToDate(tag) => {
-            let reason = format!("runs, and nothing is {}", rank.better());
+            let reason = match policy.order {
+                Order::Digest(_) => {
+                    "the tag that is followed, and what it points to runs".to_owned()
+                }
+                _ => format!("runs, and nothing is {}", rank.better()),
+            };
             (Some(tag.to_string()), reason)
         }
         Outcome::Nothing(why) => (None, why.to_string()),
         Outcome::Unordered(why) => (None, why.to_string()),
-        // Manifests aren't consulted here, so none can be needed.
+        // No more is asked of a manifest here than is given, so none can be needed.
         Outcome::Needs(_) => (None, "undecided".to_owned()),
     };
     let judged = selection.verdicts.iter().map(|verdict| Row {

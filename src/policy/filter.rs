@@ -77,6 +77,11 @@ impl Ignore {
         })
     }
 
+    /// The globs, as written.
+    pub fn globs(&self) -> &[Arc<str>] {
+        &self.globs
+    }
+
     /// The first glob that matches `tag`.
     pub(super) fn matching(&self, tag: &str) -> Option<&Arc<str>> {
         if self.globs.is_empty() || !self.set.is_match(tag) {

@@ -88,6 +88,14 @@ impl Pattern {
         matches!(self.compared, Compared::Key(_))
     }
 
+    /// That template as written.
+    pub fn key(&self) -> Option<&str> {
+        match &self.compared {
+            Compared::Key(template) => Some(template.text()),
+            Compared::Tag | Compared::Version(_) => None,
+        }
+    }
+
     /// The same pattern, comparing groups put together by the template `key`: `$name`, `${name}` and
     /// `$1` stand for groups, `$$` for a dollar sign, and all else for itself.
     ///

@@ -155,6 +155,36 @@ fn explain_tells_every_tag_and_what_each_stage_runs() {
 }
 
 #[test]
+fn explain_tells_the_policy_in_full() {
+    let app = "version: 1\napp: shop\nimage: HOST/acme/shop\n\
+               tags: {semver: '^1', ignore: ['*-x'], minimumAge: 3d}\nstages:\n  \
+               - {name: staging, paths: [apps/**], tags: {numerical: lowest, match: '^1'}}\n";
+    let files = [
+        (SHOP.0, app),
+        ("apps/shop.yaml", "image: HOST/acme/shop:10\n"),
+    ];
+    let Some(fleet) = Fleet::new(&files) else {
+        return;
+    };
+    let text = fleet.place.run(&["explain", "shop"]).exits(0).stdout;
+    let first = "shop  semver \"^1\", ignore [*-x], minimumAge 3d (policies/shop.yaml)\n";
+    assert!(text.starts_with(first), "{text}");
+    assert!(
+        text.contains("\n  by numerical lowest, match '^1'\n"),
+        "{text}"
+    );
+    let json = fleet.place.run(&["explain", "shop", "-o", "json"]);
+    let json = json.exits(0).json();
+    assert_eq!(json["policy"], "semver \"^1\"");
+    assert_eq!(
+        json["policyInFull"],
+        "semver \"^1\", ignore [*-x], minimumAge 3d"
+    );
+    let own = &json["stages"][0]["policyInFull"];
+    assert_eq!(own, "numerical lowest, match '^1'");
+}
+
+#[test]
 fn explain_names_the_tags_that_are_the_image_behind_a_floating_one() {
     let files = [SHOP, ("apps/shop.yaml", "image: HOST/acme/shop:latest\n")];
     let Some(fleet) = Fleet::new(&files) else {

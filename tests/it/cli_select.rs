@@ -272,3 +272,49 @@ fn colours_come_only_where_they_are_wanted() {
     let painted = place.feed(&["select", "--color", "always"], TAGS).exits(0);
     assert!(painted.stdout.starts_with("\u{1b}["));
 }
+
+#[test]
+fn a_tag_is_followed_by_the_digests_after_tags() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let (one, two) = (digest("1"), digest("2"));
+    let place = Place::new(&[]);
+    let lines = format!("main {one}\nother {two}\n");
+    let pinned = |digest: &str| format!("main@{digest}");
+    for (current, lines, reason, verdict) in [
+        (
+            pinned(&one),
+            lines.as_str(),
+            "the tag that is followed, and what it points to runs",
+            "is followed, and what it points to runs",
+        ),
+        (
+            pinned(&two),
+            &lines,
+            "the tag that is followed",
+            "is followed, and points to something else than what runs",
+        ),
+        (
+            format!("@{two}"),
+            &lines,
+            "the tag that is followed",
+            "is followed, and points to something else than what runs",
+        ),
+        (
+            "main".to_owned(),
+            "main\n",
+            "the tag that is followed",
+            "is followed, and points to something else than what runs",
+        ),
+    ] {
+        let arguments = ["select", "--digest", "main", "--current", &current];
+        let machine = [&arguments[..], &["-o", "json"]].concat();
+        let report = place.feed(&machine, lines).exits(0).json();
+        assert_eq!(report["selected"], "main", "{current}");
+        assert_eq!(report["reason"], reason, "{current}");
+        assert_eq!(report["verdicts"][0]["reason"], verdict, "{current}");
+    }
+    let ran = place.feed(&["select", "--digest", "a b"], "").exits(2);
+    assert!(ran.stderr.contains("`--digest a b`"), "{}", ran.stderr);
+    let ran = place.feed(&["select", "--digest", "a", "--level", "minor"], "");
+    assert!(ran.exits(2).stderr.contains("means nothing to `--digest`"));
+}

@@ -35,6 +35,10 @@ pub struct PolicyArguments {
     /// --newest=created
     #[arg(long, value_name = "TIME", group = "order", num_args = 0..=1, require_equals = true, default_missing_value = "pushed")]
     newest: Option<Which>,
+    /// One tag, followed by its digest: a line is a tag and a digest, and the digest that runs is in
+    /// --current TAG@DIGEST
+    #[arg(long, value_name = "TAG", group = "order")]
+    digest: Option<String>,
     /// The policy of this app file, or of a file with the same keys
     #[arg(long, value_name = "FILE", group = "order", conflicts_with_all = ["pattern", "key", "ignore", "prereleases", "loose", "level", "variant", "unordered"])]
     policy: Option<PathBuf>,
@@ -193,6 +197,10 @@ impl PolicyArguments {
                 Which::Pushed => TimeOf::Pushed,
                 Which::Created => TimeOf::Created,
             }));
+        }
+        if let Some(tag) = &self.digest {
+            let tag = tag.parse().with_context(|| format!("`--digest {tag}`"))?;
+            return Ok(Order::Digest(tag));
         }
         let text = self.semver.as_deref().unwrap_or("*");
         Range::from_str(text)

@@ -1,4 +1,4 @@
-//! The tags on stdin, with the times after them.
+//! The tags on stdin, with the times or digests after them.
 //!
 //! Invariant: every line that is not empty is a tag or a stranger with a reason; none is lost.
 
@@ -8,7 +8,7 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::image::Tag;
+use crate::image::{Digest, Tag};
 use crate::policy::{Datum, Time, TimeSource, Times};
 
 /// Most bytes of tags read from stdin; the largest repositories known have some 200,000 tags.
@@ -18,6 +18,8 @@ const MAX_INPUT: u64 = 256 << 20;
 pub struct Input {
     /// The tags, each with the time that was given for it.
     pub times: BTreeMap<Tag, Times>,
+    /// What tags point to, where that was given.
+    pub digests: BTreeMap<Tag, Digest>,
     /// The lines that are no tags, each with what is wrong with it.
     pub strangers: Vec<(String, &'static str)>,
 }
@@ -37,12 +39,20 @@ impl Input {
     fn parse(text: &str) -> Self {
         let mut input = Self {
             times: BTreeMap::new(),
+            digests: BTreeMap::new(),
             strangers: Vec::new(),
         };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match parse_line(line) {
-                Ok((tag, times)) => {
-                    input.times.insert(tag, times);
+                Ok((tag, After::Time(time))) => {
+                    // Which of the two it is, the one who asks knows.
+                    let (pushed, created) = (time, time);
+                    input.times.insert(tag, Times { pushed, created });
+                }
+                Ok((tag, After::Digest(digest))) => {
+                    let (pushed, created) = (Datum::Absent, Datum::Absent);
+                    input.times.insert(tag.clone(), Times { pushed, created });
+                    input.digests.insert(tag, digest);
                 }
                 Err(reason) => input.strangers.push((line.to_owned(), reason)),
             }
@@ -56,27 +66,35 @@ impl Input {
     }
 }
 
-/// A tag, or a tag and a time.
-fn parse_line(line: &str) -> Result<(Tag, Times), &'static str> {
-    let (name, time) = match line.split_once(char::is_whitespace) {
-        Some((name, time)) => (name, Some(time.trim())),
+/// What stands after a tag, if anything.
+enum After {
+    Time(Datum<Time>),
+    Digest(Digest),
+}
+
+/// A tag, or a tag and a time or digest.
+fn parse_line(line: &str) -> Result<(Tag, After), &'static str> {
+    let (name, after) = match line.split_once(char::is_whitespace) {
+        Some((name, after)) => (name, Some(after.trim())),
         None => (line, None),
     };
     let tag = name.parse().map_err(|_| "is not a valid tag")?;
-    let time = match time {
-        None => Datum::Absent,
+    let after = match after {
+        None => After::Time(Datum::Absent),
+        Some(digest) if digest.starts_with("sha") => {
+            let digest = digest.parse();
+            After::Digest(digest.map_err(|_| "is not a tag and a digest such as sha256:…")?)
+        }
         Some(time) if time.starts_with(|c: char| c.is_ascii_digit()) => {
             let at: Timestamp = time
                 .parse()
                 .map_err(|_| "is not a tag and a time such as 2026-04-01T10:00:00Z")?;
             let source = TimeSource::Given;
-            Datum::Known(Time { at, source })
+            After::Time(Datum::Known(Time { at, source }))
         }
         Some(_) => return Err("is not a valid tag"),
     };
-    // Which of the two it is, the one who asks knows.
-    let (pushed, created) = (time, time);
-    Ok((tag, Times { pushed, created }))
+    Ok((tag, after))
 }
 
 #[cfg(test)]
@@ -84,7 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_tags_with_or_without_times() {
+    fn lines_are_tags_with_or_without_times_and_digests() {
+        let digest = Digest::of(b"a");
+        let input = Input::parse(&format!("a\nb {digest}\nc sha256:0\n"));
+        assert_eq!(input.tags(), ["a", "b"].map(|tag| tag.parse().unwrap()));
+        assert_eq!(input.digests.into_values().collect::<Vec<_>>(), [digest]);
+        assert_eq!(input.strangers.len(), 1);
+
         let input = Input::parse(
             "a\n  b 2026-04-01T10:00:00Z \n\nc\t2026-04-01T12:00:00+02:00\nd 2026\ne f\n-g\na\n",
         );

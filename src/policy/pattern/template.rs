@@ -15,7 +15,10 @@ const MAX_TEMPLATE: usize = 256;
 
 /// A template whose groups are known.
 #[derive(Debug, Clone)]
-pub(super) struct Template(Vec<Piece>);
+pub(super) struct Template {
+    text: Arc<str>,
+    pieces: Vec<Piece>,
+}
 
 #[derive(Debug, Clone)]
 enum Piece {
@@ -76,7 +79,15 @@ impl Template {
         let has_group = pieces
             .iter()
             .any(|piece| matches!(piece, Piece::Group { .. }));
-        has_group.then_some(Self(pieces)).ok_or(KeyError::NoGroup)
+        let text = text.into();
+        has_group
+            .then_some(Self { text, pieces })
+            .ok_or(KeyError::NoGroup)
+    }
+
+    /// The template as written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The key of a match, or the group that takes no part in it.
@@ -86,7 +97,7 @@ impl Template {
         locations: &CaptureLocations,
     ) -> Result<String, &Arc<str>> {
         let mut key = String::new();
-        for piece in &self.0 {
+        for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => key.push_str(text),
                 Piece::Group { index, name } => {
