@@ -27,8 +27,8 @@ const FOLDERS: [&str; 2] = ["policies", "tagwright/policies"];
 
 /// Proposes app files for the images found in a repo
 ///
-/// Guesses stages from the folders and ranges from the tags that run, and shows what each app would
-/// manage and what is left out. Images that an app watches already are passed over.
+/// Guesses stages from the folders and policies from the tags that run (versions, dates, numbers,
+/// commits), and shows what each app would manage and what is left out. Images that an app watches already are passed over.
 #[derive(Debug, Args)]
 pub struct Init {
     /// The root of a config repo's working tree

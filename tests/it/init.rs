@@ -257,6 +257,41 @@ fn charts_with_argo_cd_and_a_values_file_for_each_environment() {
 }
 
 #[test]
+fn tags_of_other_schemes_than_versions() {
+    let tree = Tree::new(
+        "== apps/day.yaml\nimage: ghcr.io/acme/day:20240301.2\n\
+         == apps/build.yaml\nimage: ghcr.io/acme/build:4512\n\
+         == apps/branch.yaml\nimage: ghcr.io/acme/branch:main-4f2a9c1-1700000000\n\
+         == apps/prefix.yaml\nimage: ghcr.io/acme/prefix:release-1.4.2\n\
+         == apps/commit.yaml\nimage: ghcr.io/acme/commit:sha-4f2a9c1\n\
+         == apps/floating.yaml\nimage: ghcr.io/acme/floating:main\n",
+    );
+    let found = adopted(&tree);
+    for (app, tags) in [
+        ("day", "tags:\n  calver: \"YYYYMMDD[.MICRO]\"\n"),
+        ("build", "tags:\n  numerical: highest\n"),
+        (
+            "branch",
+            "tags:\n  numerical: highest\n  match: '^main-[0-9a-f]{7,40}-(?<version>[0-9]+)$'\n",
+        ),
+        (
+            "prefix",
+            "tags:\n  semver: \">=1.0.0 <2.0.0\"\n  match: '^release-(?<version>.+)$'\n",
+        ),
+        (
+            "commit",
+            "tags:\n  newest: created\n  match: '^sha-[0-9a-f]{7,40}$'\n",
+        ),
+        ("floating", "tags:\n  semver: \"*\"\n"),
+    ] {
+        let text = app_text(&found, app);
+        assert!(text.contains(tags), "{text}");
+        let stays = text.contains("which has no place in this order");
+        assert_eq!(stays, app == "floating", "{text}");
+    }
+}
+
+#[test]
 fn a_clone_with_policies_of_another_tool() {
     let tree = Tree::new(
         "== policies/disallow-latest.yaml\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\n\
@@ -282,7 +317,7 @@ fn a_clone_with_policies_of_another_tool() {
         ]
     );
     let api = app_text(&found, "api");
-    assert!(api.contains("  semver: \"*\"\n"), "{api}");
+    assert!(api.contains("  calver: YYYY.MM.MICRO\n"), "{api}");
     assert!(
         api.contains("    exclude: [deploy/templates/**]\n"),
         "{api}"

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::tags::Order;
+use super::tags::{By, Order};
 use super::{Draft, DraftStage};
 use crate::config::APP_MODELINE;
 
@@ -53,7 +53,12 @@ pub(super) fn text(draft: &Draft) -> String {
 
 fn tags(text: &mut String, indent: &str, order: &Order) {
     let _ = writeln!(text, "{indent}tags:");
-    let _ = writeln!(text, "{indent}  semver: \"{}\"", order.range);
+    let _ = match &order.by {
+        By::Semver(range) => writeln!(text, "{indent}  semver: \"{range}\""),
+        By::Calver(format) => writeln!(text, "{indent}  calver: {}", scalar(format)),
+        By::Number => writeln!(text, "{indent}  numerical: highest"),
+        By::Built => writeln!(text, "{indent}  newest: created"),
+    };
     if let Some(pattern) = &order.pattern {
         // Quotes within single quotes are doubled.
         let _ = writeln!(text, "{indent}  match: '{}'", pattern.replace('\'', "''"));
