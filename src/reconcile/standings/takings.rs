@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::own::{self, Pair};
-use crate::git::{self, BlobId, CommitId, Mirror, Reader, Signature, Touched};
+use crate::git::{self, BlobId, CommitId, FileKind, Mirror, Reader, Signature};
 use crate::image::Digest;
 use crate::manifest::{self, FileIndex, Site};
 use crate::policy::Taken;
@@ -176,55 +176,52 @@ impl Looking<'_> {
         at: CommitId,
     ) -> Result<(Timestamp, BTreeSet<Digest>), Error> {
         let info = self.reader.commit_info(at)?;
-        let touched = self.reader.touched(parent, at)?;
         let mut brought = BTreeSet::new();
-        for file in &touched {
-            let Some(blob) = file
-                .after
-                .filter(|_| manifest::format_of(&file.path).is_some())
-            else {
+        for file in self.reader.changes(parent, at)?.changed {
+            let regular = matches!(file.kind, FileKind::Regular | FileKind::Executable);
+            if !regular || manifest::format_of(&file.path).is_none() {
                 continue;
-            };
-            let bytes = self.contents.manifest(&file.path, blob)?;
+            }
+            let bytes = self.contents.manifest(&file.path, file.blob)?;
             if bytes.windows(MARK.len()).any(|part| part == MARK) {
-                let index = self.index(file, file.after)?;
+                let index = self.index(&file.path, Some(file.blob))?;
                 brought.extend(index.iter().flat_map(|index| digests(index)));
             }
         }
         if info.author == *self.author {
-            brought.extend(self.stated(&info.message, &touched)?);
+            brought.extend(self.stated(&info.message, parent, at)?);
         }
         Ok((info.committed, brought))
     }
 
     /// What the service says of a change that bears it out.
-    fn stated(&mut self, message: &str, touched: &[Touched]) -> Result<Vec<Digest>, Error> {
+    fn stated(
+        &mut self,
+        message: &str,
+        parent: CommitId,
+        at: CommitId,
+    ) -> Result<Vec<Digest>, Error> {
         let stated: Vec<Trailer<'_>> = trailers(message).collect();
         if stated.is_empty() {
             return Ok(Vec::new());
         }
+        let touched = self.reader.touched(parent, at)?;
         let mut pairs = Vec::with_capacity(touched.len());
-        for file in touched {
-            let (old, new) = (
-                self.index(file, file.before)?,
-                self.index(file, file.after)?,
-            );
+        for file in &touched {
+            let old = self.index(&file.path, file.before)?;
+            let new = self.index(&file.path, file.after)?;
             pairs.push(Pair { old, new });
         }
-        let borne_out = own::borne_out(&stated, touched, &pairs).unwrap_or_default();
+        let borne_out = own::borne_out(&stated, &touched, &pairs).unwrap_or_default();
         let digests = borne_out
             .into_iter()
             .filter_map(|trailer| trailer.to.digest);
         Ok(digests.collect())
     }
 
-    fn index(
-        &mut self,
-        file: &Touched,
-        blob: Option<BlobId>,
-    ) -> Result<Option<Arc<FileIndex>>, Error> {
+    fn index(&mut self, path: &str, blob: Option<BlobId>) -> Result<Option<Arc<FileIndex>>, Error> {
         match blob {
-            Some(blob) => self.memory.index_of(&self.contents, &file.path, blob),
+            Some(blob) => self.memory.index_of(&self.contents, path, blob),
             None => Ok(None),
         }
     }
