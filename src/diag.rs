@@ -56,6 +56,26 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// `text` of others on one line, without characters that aren't for reading, of at most `longest`
+/// characters and a mark where more followed.
+pub fn quoted(text: &str, longest: usize) -> String {
+    let mut quoted = String::new();
+    let mut length = 0;
+    let words = text.split(|c: char| c.is_whitespace() || is_hidden(c));
+    for word in words.filter(|word| !word.is_empty()) {
+        let blank = (length > 0).then_some(' ');
+        for c in blank.into_iter().chain(word.chars()) {
+            if length == longest {
+                quoted.push('…');
+                return quoted;
+            }
+            quoted.push(c);
+            length += 1;
+        }
+    }
+    quoted
+}
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -342,6 +362,15 @@ mod tests {
             }
         }
         assert_eq!(visible("ключ \"a\"\\"), "ключ \"a\"\\");
+    }
+
+    #[test]
+    fn a_hostile_text_is_quoted_readably() {
+        assert_eq!(quoted(" a\r\nb\x1b[31m c\u{202e}d\t", 99), "a b [31m c d");
+        assert_eq!(quoted("\0\n", 9), "");
+        let long = quoted(&"é".repeat(100_000), 200);
+        assert_eq!(long.chars().count(), 201);
+        assert!(quoted(&"ab ".repeat(1000), 200).chars().count() <= 201);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::http::link as links;
 use crate::image::{Digest, Image, Reference, Tag};
 use crate::manifest::TargetPath;
 use crate::manifest::{
@@ -16,7 +17,7 @@ use crate::policy::{
     self, Current, End, Evidence, Ignore, Order, Outcome, Pattern, Policy, Prereleases, Recorded,
     TimeOf, Verdict, select,
 };
-use crate::registry::{challenge as challenges, link as links};
+use crate::registry::challenge as challenges;
 
 /// A text that is a reference prints as it was written and parses again to the same, and so does the
 /// canonical name of its image.

@@ -26,7 +26,6 @@ mod exchange;
 mod fast;
 mod helper;
 mod limits;
-pub mod link;
 mod login;
 mod manifest;
 pub mod pace;

@@ -23,7 +23,8 @@ use super::auth::Session;
 use super::exchange::{Reply, Request};
 use super::limits::PAGE_SIZE;
 use super::page::{Gathered, Page, Unusable};
-use super::{Fault, Listing, link, words};
+use super::{Fault, Listing, words};
+use crate::http::link;
 
 /// Most warnings kept of a whole listing.
 const MAX_WARNINGS: usize = 20;

@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use super::walk::{Interface, Next, PAGE, Page, SignIn, json};
 use super::{Listed, NotFast};
+use crate::http::link;
 use crate::image::{Digest, Tag};
 use crate::registry::auth::Session;
 use crate::registry::exchange::Reply;
-use crate::registry::link;
 
 pub(super) struct Azure;
 

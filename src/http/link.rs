@@ -3,7 +3,7 @@
 //! Invariant: linear in the length of the header, and no text makes it panic. A header that can't be
 //! understood is an error rather than no link, because no link means that the listing has ended.
 //!
-//! It doesn't resolve the target: what may be followed is for the listing to decide.
+//! It doesn't resolve the target: what may be followed is for the caller to decide.
 
 /// The header isn't what RFC 8288 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
