@@ -6,13 +6,20 @@
 //! It refuses to decide: which pull requests there should be is for the reconciler. It never retries by
 //! itself a call that could have an effect; it says whether another try may help, and when.
 //!
-//! Reading order: this file (what every forge can do), `call` (the one way to ask), then a file for each
-//! forge.
+//! Reading order: this file (what every forge can do), `settings` (which forge, and where), `call` (the
+//! one way to ask), then a file for each forge.
+
+mod call;
+mod settings;
+mod words;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use jiff::Timestamp;
+
+pub use call::Paces;
+pub use settings::{Address, Credentials, Kind, Settings, open};
 
 /// An answer that is waited for.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -326,6 +333,28 @@ pub enum Error {
         /// Why not.
         source: crate::secret::Error,
     },
+    /// Credentials would go over plain HTTP, where anyone on the way can read them.
+    #[error("{host} would be asked over plain HTTP")]
+    Plain {
+        /// The forge's host.
+        host: String,
+    },
+    /// The repository's path is not one that this forge has.
+    #[error("{path} is not the path of a repository on {host}")]
+    Repository {
+        /// The forge's host.
+        host: String,
+        /// The path.
+        path: String,
+    },
+    /// The credentials are of a kind that this forge does not know.
+    #[error("{host} can't be asked with these credentials: {why}")]
+    Credentials {
+        /// The forge's host.
+        host: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// No HTTP client can be made.
     #[error("no HTTP client can be made for {host}")]
     Client {
@@ -347,6 +376,9 @@ impl Error {
             | Self::Garbled { .. }
             | Self::Unable { .. }
             | Self::Secret { .. }
+            | Self::Plain { .. }
+            | Self::Repository { .. }
+            | Self::Credentials { .. }
             | Self::Client { .. } => false,
         }
     }

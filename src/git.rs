@@ -27,6 +27,7 @@ mod transport;
 pub mod tree;
 mod words;
 
+pub use crate::http::PlainHttp;
 pub use clone::{CloneError, PersonsClone, Published};
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
@@ -35,7 +36,7 @@ pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
 pub use origin::{Origin, origin};
 pub use push::PushOutcome;
-pub use remote::{Auth, GitHubApp, Identity, PlainHttp, Remote, RemoteUrl};
+pub use remote::{Auth, GitHubApp, Identity, Remote, RemoteUrl};
 pub use sign::{KeyFormat, Keyring, Signer, SigningKey};
 pub use signers::AllowedSigners;
 pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

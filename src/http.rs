@@ -69,6 +69,16 @@ pub enum Redirects {
     SameHost,
 }
 
+/// Where plain HTTP, which anyone on the way can read and change, may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlainHttp {
+    /// To this machine only.
+    #[default]
+    LoopbackOnly,
+    /// Anywhere: somebody has said so.
+    Allowed,
+}
+
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

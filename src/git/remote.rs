@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::http::is_loopback;
+use crate::http::{PlainHttp, is_loopback};
 use crate::secret::Secret;
 
 /// A config repo's address and the way to sign in there.
@@ -37,16 +37,6 @@ impl Remote {
             plain: PlainHttp::LoopbackOnly,
         }
     }
-}
-
-/// Where plain HTTP, which anyone on the way can read and change, may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PlainHttp {
-    /// To this machine only.
-    #[default]
-    LoopbackOnly,
-    /// Anywhere: somebody has said so.
-    Allowed,
 }
 
 /// How to sign in.
