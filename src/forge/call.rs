@@ -337,7 +337,7 @@ impl Caller {
         }
         let reply = self.send(request, ask.what).await?;
         let words = match reply.status {
-            400.. => reply.words(),
+            300.. => reply.words(),
             _ => String::new(),
         };
         let now = self.clock.now();
