@@ -28,6 +28,7 @@ pub mod tree;
 mod words;
 
 pub use crate::http::PlainHttp;
+pub use crate::http::github_app::GitHubApp;
 pub use clone::{CloneError, PersonsClone, Published};
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
@@ -36,7 +37,7 @@ pub use id::{BlobId, CommitId};
 pub use mirror::Mirror;
 pub use origin::{Origin, origin};
 pub use push::PushOutcome;
-pub use remote::{Auth, GitHubApp, Identity, Remote, RemoteUrl};
+pub use remote::{Auth, Identity, Remote, RemoteUrl};
 pub use sign::{KeyFormat, Keyring, Signer, SigningKey};
 pub use signers::AllowedSigners;
 pub use tree::{Blob, Changes, CommitInfo, FileEntry, FileKind, Files, Reader};

@@ -13,6 +13,7 @@
 //!
 //! It refuses nothing else: what may be requested is for the callers to decide.
 
+pub mod github_app;
 pub mod link;
 mod proxy;
 mod resolve;

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::http::github_app::GitHubApp;
 use crate::http::{PlainHttp, is_loopback};
 use crate::secret::Secret;
 
@@ -63,17 +64,6 @@ pub enum Auth {
         /// The file with the host keys that are trusted; nothing else is.
         known_hosts: PathBuf,
     },
-}
-
-/// A GitHub App, where it is installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GitHubApp {
-    /// The App's id or client id.
-    pub id: String,
-    /// The installation's id.
-    pub installation: u64,
-    /// The App's private key: RSA, PEM.
-    pub key: Secret,
 }
 
 /// Who we are to an SSH server.

@@ -20,7 +20,6 @@ use tokio::runtime::Handle;
 use super::remote::Location;
 use super::{Error, Remote, words};
 
-mod github_app;
 mod https;
 mod local;
 mod process;

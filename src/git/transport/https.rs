@@ -14,9 +14,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::github_app::Tokens;
 use super::{Carrier, Limits, Shared, lock, runtime};
+use crate::clock::Clock;
 use crate::git::{Auth, Error, GitHubApp, Remote, words};
+use crate::http::github_app::{self, Scope, Tokens};
 use crate::{diag, http};
 
 /// Some servers tell Git from browsers by the start of this.
@@ -117,7 +118,37 @@ impl Clients {
             remote: name.to_owned(),
             words: source.to_string(),
         })?;
-        handle.block_on(self.tokens.token(app, url, client, name))
+        let repository = url.path().rsplit('/').next().unwrap_or_default();
+        let scope = Scope {
+            api: &github_app::api(url),
+            repository: repository.trim_end_matches(".git"),
+            permissions: &[("contents", "write")],
+        };
+        let now = Clock::system().now();
+        handle
+            .block_on(self.tokens.token(app, scope, client, now))
+            .map_err(|error| no_token(error, name))
+    }
+}
+
+/// Why there is no token, as the failure of an exchange that it is.
+fn no_token(error: github_app::Error, name: &str) -> Error {
+    let (remote, words) = (name.to_owned(), error.to_string());
+    match error {
+        github_app::Error::Secret(source) => Error::Secret { remote, source },
+        github_app::Error::Key => Error::Credentials {
+            remote,
+            why: "the GitHub App's key is not an RSA private key in PEM",
+        },
+        github_app::Error::Unreachable(words) => Error::Unreachable { remote, words },
+        github_app::Error::Refused { status, .. } => match status {
+            401 => Error::Auth { remote, words },
+            403 | 422 => Error::Forbidden { remote, words },
+            404 => Error::NotFound { remote, words },
+            429 | 500.. => Error::Server { remote, words },
+            _ => Error::Protocol { remote, words },
+        },
+        github_app::Error::Garbled => Error::Protocol { remote, words },
     }
 }
 

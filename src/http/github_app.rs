@@ -1,12 +1,13 @@
 //! Tokens of a GitHub App's installation.
 //!
 //! Invariant: a token is used until shortly before it ends, and had for the one repository that it is
-//! for, with no more permissions than reading and writing its contents. The App's key never leaves this
-//! process; what is sent is a claim that is good for minutes.
+//! for, with no more permissions than were asked for. The App's key never leaves this process; what is
+//! sent is a claim that is good for minutes.
 //!
 //! Sources: "Generating a JSON Web Token (JWT) for a GitHub App", "Generating an installation access
 //! token for a GitHub App", "Create an installation access token for an app", docs.github.com.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,8 +21,8 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::clock::Clock;
-use crate::git::{Error, GitHubApp, words};
+use crate::diag;
+use crate::secret::{self, Secret};
 
 /// How long a claim is good: GitHub takes ten minutes at most, and its clock may be ahead of ours.
 const CLAIM: SignedDuration = SignedDuration::from_mins(9);
@@ -39,12 +40,62 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of an answer; the real ones have a few hundred.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// Longest quotation of GitHub, in characters: a sentence or two.
+const MAX_WORDS: usize = 300;
+
 /// The version of the interface that is spoken.
 const VERSION: &str = "2022-11-28";
 
-/// The token that was had last.
+/// A GitHub App, where it is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GitHubApp {
+    /// The App's id or client id.
+    pub id: String,
+    /// The installation's id.
+    pub installation: u64,
+    /// The App's private key: RSA, PEM.
+    pub key: Secret,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The root of GitHub's interface.
+    pub api: &'a Url,
+    /// The repository's name, without its owner's.
+    pub repository: &'a str,
+    /// What may be done: names of permissions, each with `read` or `write`.
+    pub permissions: &'a [(&'a str, &'a str)],
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The App's key can't be read.
+    #[error("the GitHub App's key can't be read")]
+    Secret(#[source] secret::Error),
+    /// The App's key is none.
+    #[error("the GitHub App's key is not an RSA private key in PEM")]
+    Key,
+    /// GitHub can't be reached: why not.
+    #[error("{0}")]
+    Unreachable(String),
+    /// GitHub gives none.
+    #[error("for the GitHub App: HTTP {status}: {words}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// GitHub's words.
+        words: String,
+    },
+    /// GitHub's answer has none.
+    #[error("GitHub's answer has no token")]
+    Garbled,
+}
+
+/// The token that was had last, all being for one scope.
 #[derive(Default)]
-pub(super) struct Tokens(Option<Token>);
+pub struct Tokens(Option<Token>);
 
 struct Token {
     text: SecretString,
@@ -58,21 +109,23 @@ struct Answer {
 }
 
 impl Tokens {
-    /// A token for the repository behind `url`, a new one if need be.
-    pub(super) async fn token(
+    /// A token for a scope, a new one if need be.
+    ///
+    /// # Errors
+    /// When the key can't be used, or GitHub can't be reached or gives no token.
+    pub async fn token(
         &mut self,
         app: &GitHubApp,
-        url: &Url,
+        scope: Scope<'_>,
         client: &reqwest::Client,
-        remote: &str,
+        now: Timestamp,
     ) -> Result<SecretString, Error> {
-        let now = Clock::system().now();
         if let Some(token) = &self.0
             && now.duration_until(token.ends) > SPARE
         {
             return Ok(token.text.clone());
         }
-        let answer = ask(app, url, client, remote, now).await?;
+        let answer = ask(app, scope, client, now).await?;
         let text = SecretString::from(answer.token);
         self.0 = Some(Token {
             text: text.clone(),
@@ -80,30 +133,28 @@ impl Tokens {
         });
         Ok(text)
     }
+
+    /// Forgets the token, since GitHub no longer takes it.
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
 }
 
 async fn ask(
     app: &GitHubApp,
-    url: &Url,
+    scope: Scope<'_>,
     client: &reqwest::Client,
-    remote: &str,
     now: Timestamp,
 ) -> Result<Answer, Error> {
-    let key = app.key.read().map_err(|source| Error::Secret {
-        remote: remote.to_owned(),
-        source,
-    })?;
-    let claim = claim(app, &key, now).ok_or_else(|| Error::Credentials {
-        remote: remote.to_owned(),
-        why: "the GitHub App's key is not an RSA private key in PEM",
-    })?;
+    let key = app.key.read().map_err(Error::Secret)?;
+    let claim = claim(app, &key, now).ok_or(Error::Key)?;
     let path = format!("/app/installations/{}/access_tokens", app.installation);
-    let mut place = api(url);
+    let mut place = scope.api.clone();
     place.set_path(&format!("{}{path}", place.path().trim_end_matches('/')));
-    let repository = url.path().rsplit('/').next().unwrap_or_default();
+    let permissions: HashMap<_, _> = scope.permissions.iter().copied().collect();
     let body = serde_json::json!({
-        "repositories": [repository.trim_end_matches(".git")],
-        "permissions": {"contents": "write"},
+        "repositories": [scope.repository],
+        "permissions": permissions,
     });
     let request = client
         .post(place)
@@ -112,10 +163,7 @@ async fn ask(
         .header("x-github-api-version", VERSION)
         .timeout(TIMEOUT)
         .json(&body);
-    let unreachable = |error: reqwest::Error| Error::Unreachable {
-        remote: remote.to_owned(),
-        words: crate::diag::chain(&error.without_url()),
-    };
+    let unreachable = |error: reqwest::Error| Error::Unreachable(diag::chain(&error.without_url()));
     let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let mut bytes = Vec::new();
@@ -125,27 +173,20 @@ async fn ask(
             break;
         }
     }
-    let remote = remote.to_owned();
     if !status.is_success() {
-        let words = format!("for the GitHub App: HTTP {status}: {}", message(&bytes));
-        return Err(match status.as_u16() {
-            401 => Error::Auth { remote, words },
-            403 | 422 => Error::Forbidden { remote, words },
-            404 => Error::NotFound { remote, words },
-            429 | 500.. => Error::Server { remote, words },
-            _ => Error::Protocol { remote, words },
+        return Err(Error::Refused {
+            status: status.as_u16(),
+            words: message(&bytes),
         });
     }
-    serde_json::from_slice(&bytes).map_err(|_| Error::Protocol {
-        remote,
-        words: "GitHub's answer has no token".to_owned(),
-    })
+    serde_json::from_slice(&bytes).map_err(|_| Error::Garbled)
 }
 
-/// Where the interface is: a host of its own on github.com and its enterprises, a path elsewhere.
-fn api(url: &Url) -> Url {
-    let mut api = url.clone();
-    match url.host_str() {
+/// Where GitHub's interface is for a repository: on a host of its own for github.com and its enterprises,
+/// below a path elsewhere.
+pub fn api(repository: &Url) -> Url {
+    let mut api = repository.clone();
+    match repository.host_str() {
         Some(host) if host == "github.com" || host.ends_with(".ghe.com") => {
             let host = format!("api.{host}");
             // A name with another label before it is a name.
@@ -161,7 +202,7 @@ fn api(url: &Url) -> Url {
 fn message(answer: &[u8]) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
     let message = json.as_ref().and_then(|json| json["message"].as_str());
-    words::clean(message.unwrap_or_default().as_bytes())
+    diag::quoted(message.unwrap_or_default(), MAX_WORDS)
 }
 
 /// The App's signed claim to be itself (RFC 7515, RFC 7518 section 3.3); `None` if the key is none.
