@@ -7,31 +7,34 @@
 //!
 //! It refuses to repeat a request: whether that is right depends on what was asked.
 
+mod ask;
 mod kept;
 mod pace;
+mod reply;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{
-    ACCEPT, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
-};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::header::{ACCEPT, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{Error, words};
 use crate::clock::Clock;
+use crate::http::github_app::{self, GitHubApp, Scope, Tokens};
 use crate::secret::Secret;
 use crate::{diag, http};
 
 use kept::Kept;
 use pace::Pace;
+use reply::refused;
 
+pub(super) use ask::Ask;
 pub use pace::Paces;
 pub(super) use pace::{Effort, Rules};
+pub(super) use reply::{Page, Reply};
 
 /// Largest answer read, in bytes: a page of pull requests, each with a long text.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
@@ -54,6 +57,8 @@ pub(super) enum Access {
     Header(HeaderName, &'static str, Secret),
     /// HTTP Basic (RFC 7617).
     Basic(String, Secret),
+    /// A GitHub App's token for the repository of this name, with these permissions.
+    App(GitHubApp, String, &'static [(&'static str, &'static str)]),
 }
 
 /// What it takes to ask one forge.
@@ -67,6 +72,7 @@ pub(super) struct Caller {
     clock: Clock,
     pace: Arc<Pace>,
     kept: Kept,
+    tokens: tokio::sync::Mutex<Tokens>,
 }
 
 /// What a [`Caller`] is made of.
@@ -85,145 +91,6 @@ pub(super) struct Means<'a> {
     pub(super) paces: &'a Paces,
     /// How fast this forge may be asked.
     pub(super) rules: Rules,
-}
-
-/// One request.
-#[derive(Debug, Clone)]
-pub(super) struct Ask<'a> {
-    /// What is asked, as after "does not allow to".
-    what: &'a str,
-    method: Method,
-    segments: Vec<&'a str>,
-    query: Vec<(&'a str, String)>,
-    body: Option<Value>,
-    accepted: &'a [u16],
-    effort: Effort,
-    /// A query that replaces this one's: that of another page.
-    page: Option<String>,
-}
-
-impl<'a> Ask<'a> {
-    /// A request to the place that the path segments name below the base; each is escaped.
-    pub(super) fn new(method: Method, what: &'a str, segments: &[&'a str]) -> Self {
-        let effort = match method {
-            Method::GET => Effort::Read,
-            Method::POST => Effort::Create,
-            _ => Effort::Write,
-        };
-        Self {
-            what,
-            method,
-            segments: segments.to_vec(),
-            query: Vec::new(),
-            body: None,
-            accepted: &[],
-            effort,
-            page: None,
-        }
-    }
-
-    /// With a query parameter.
-    pub(super) fn query(mut self, name: &'a str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    /// With a JSON body.
-    pub(super) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-
-    /// These statuses are answers too, besides those of success.
-    pub(super) fn accept(mut self, statuses: &'a [u16]) -> Self {
-        self.accepted = statuses;
-        self
-    }
-
-    /// It costs this, rather than what its method says.
-    pub(super) fn effort(mut self, effort: Effort) -> Self {
-        self.effort = effort;
-        self
-    }
-
-    fn url(&self, base: &Url) -> Url {
-        let mut url = base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(&self.segments);
-        }
-        if let Some(page) = &self.page {
-            url.set_query(Some(page));
-        } else if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        url
-    }
-}
-
-/// What a forge answered.
-#[derive(Debug, Clone)]
-pub(super) struct Reply {
-    /// The HTTP status: of success, or accepted by the request.
-    pub(super) status: u16,
-    /// The headers.
-    pub(super) headers: HeaderMap,
-    /// The body, decompressed.
-    pub(super) body: bytes::Bytes,
-    host: String,
-    what: String,
-}
-
-impl Reply {
-    /// The body, read as JSON.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| self.garbled(&error.to_string()))
-    }
-
-    /// What the body says is wrong.
-    pub(super) fn words(&self) -> String {
-        words::said(&self.body)
-    }
-
-    /// That it can't be understood.
-    pub(super) fn garbled(&self, why: &str) -> Error {
-        Error::Garbled {
-            host: self.host.clone(),
-            what: self.what.clone(),
-            words: words::clean(why),
-        }
-    }
-
-    /// The reply as the refusal that it is.
-    pub(super) fn refusal(&self) -> Error {
-        refused(
-            self.host.clone(),
-            self.what.clone(),
-            self.status,
-            self.words(),
-        )
-    }
-
-    /// The page of a listing whose reply is an array, the next one being where the `Link` header says
-    /// (RFC 8288): GitHub, GitLab and Gitea.
-    pub(super) fn linked<T: DeserializeOwned>(&self) -> Result<Page<T>, Error> {
-        let values = self.headers.get_all(LINK).iter();
-        let next = http::link::next(values.filter_map(|value| value.to_str().ok()))
-            .map_err(|error| self.garbled(&error.to_string()))?;
-        let query = next.map(|target| target.split_once('?').unwrap_or_default().1);
-        Ok(Page {
-            items: self.json()?,
-            next: query.map(str::to_owned),
-        })
-    }
-}
-
-/// One page of a listing.
-#[derive(Debug)]
-pub(super) struct Page<T> {
-    /// What is on it.
-    pub(super) items: Vec<T>,
-    /// The whole query of the next page, already escaped.
-    pub(super) next: Option<String>,
 }
 
 impl Caller {
@@ -255,12 +122,21 @@ impl Caller {
             client,
             clock: means.clock,
             kept: Kept::default(),
+            tokens: tokio::sync::Mutex::default(),
         })
     }
 
     /// The forge's host, and its port where that is not the usual one.
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// That the forge takes no more for now, as an answer says that is none by its status.
+    pub(super) fn exhausted(&self) -> Error {
+        Error::Limited {
+            host: self.host.clone(),
+            until: self.pace.exhausted(self.clock.now()),
+        }
     }
 
     /// That this forge has no way to do something.
@@ -328,7 +204,7 @@ impl Caller {
         };
         let mut request = self.client.request(ask.method.clone(), url.clone());
         request = request.header(ACCEPT, JSON).headers(self.headers.clone());
-        request = self.authorized(request)?;
+        request = self.authorized(request).await?;
         if let Some((tag, _)) = &kept {
             request = request.header(IF_NONE_MATCH, tag);
         }
@@ -336,6 +212,9 @@ impl Caller {
             request = request.json(body);
         }
         let reply = self.send(request, ask.what).await?;
+        if reply.status == 401 {
+            self.tokens.lock().await.forget();
+        }
         let words = match reply.status {
             300.. => reply.words(),
             _ => String::new(),
@@ -357,16 +236,11 @@ impl Caller {
         Ok(reply)
     }
 
-    fn authorized(
+    async fn authorized(
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::RequestBuilder, Error> {
-        let read = |secret: &Secret| {
-            secret.read().map_err(|source| Error::Secret {
-                host: self.host.clone(),
-                source,
-            })
-        };
+        let read = |secret: &Secret| secret.read().map_err(|source| self.unreadable(source));
         Ok(match &self.access {
             Access::Anonymous => request,
             Access::Header(name, before, secret) => {
@@ -375,7 +249,44 @@ impl Caller {
             Access::Basic(user, secret) => {
                 request.basic_auth(user, Some(read(secret)?.expose_secret()))
             }
+            Access::App(app, repository, permissions) => {
+                let scope = Scope {
+                    api: &self.base,
+                    repository,
+                    permissions,
+                };
+                let now = self.clock.now();
+                let mut tokens = self.tokens.lock().await;
+                let token = tokens.token(app, scope, &self.client, now).await;
+                request.bearer_auth(token.map_err(|error| self.no_token(error))?.expose_secret())
+            }
         })
+    }
+
+    fn unreadable(&self, source: crate::secret::Error) -> Error {
+        Error::Secret {
+            host: self.host.clone(),
+            source,
+        }
+    }
+
+    fn no_token(&self, error: github_app::Error) -> Error {
+        let (host, words) = (self.host.clone(), error.to_string());
+        let what = "sign in as a GitHub App".to_owned();
+        match error {
+            github_app::Error::Secret(source) => self.unreadable(source),
+            github_app::Error::Key => Error::Credentials {
+                host,
+                why: "the GitHub App's key is not an RSA private key in PEM",
+            },
+            github_app::Error::Unreachable(words) => Error::Unreachable { host, words },
+            // The permissions that are asked for are not all granted.
+            github_app::Error::Refused { status: 422, .. } => {
+                Error::Forbidden { host, what, words }
+            }
+            github_app::Error::Refused { status, .. } => refused(host, what, status, words),
+            github_app::Error::Garbled => Error::Garbled { host, what, words },
+        }
     }
 
     fn header(&self, before: &str, secret: &SecretString) -> Result<HeaderValue, Error> {
@@ -423,20 +334,6 @@ impl Caller {
             _ => words.to_owned(),
         };
         refused(self.host.clone(), reply.what.clone(), reply.status, words)
-    }
-}
-
-fn refused(host: String, what: String, status: u16, words: String) -> Error {
-    match StatusCode::from_u16(status) {
-        Ok(StatusCode::UNAUTHORIZED) => Error::Unauthorized { host, what, words },
-        // Repositories that one may not see are not found.
-        Ok(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => Error::Forbidden { host, what, words },
-        _ => Error::Refused {
-            host,
-            what,
-            status,
-            words,
-        },
     }
 }
 

@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::call::Paces;
 use super::{Error, Forge};
 use crate::clock::Clock;
+use crate::http::github_app::{self, GitHubApp};
 use crate::http::{PlainHttp, is_loopback};
 use crate::secret::Secret;
 
@@ -111,9 +112,6 @@ impl Address {
     pub fn api(&self, kind: Kind) -> Option<Url> {
         let host = self.host.as_str();
         let fixed = match kind {
-            Kind::GitHub if host == "github.com" || host.ends_with(".ghe.com") => {
-                Some(format!("https://api.{host}"))
-            }
             Kind::BitbucketCloud => Some("https://api.bitbucket.org/2.0".to_owned()),
             Kind::AzureDevOps if self.is_azure() => Some("https://dev.azure.com".to_owned()),
             _ => None,
@@ -122,15 +120,18 @@ impl Address {
             let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
             let before = self.before(kind);
             let place = match kind {
-                Kind::GitHub => "/api/v3",
                 Kind::GitLab => "/api/v4",
                 Kind::Gitea => "/api/v1",
                 Kind::BitbucketDataCenter => "/rest",
-                Kind::BitbucketCloud | Kind::AzureDevOps => "",
+                Kind::GitHub | Kind::BitbucketCloud | Kind::AzureDevOps => "",
             };
             format!("{}://{host}{port}{before}{place}", self.scheme)
         });
-        Url::parse(&text).ok()
+        let url = Url::parse(&text).ok()?;
+        Some(match kind {
+            Kind::GitHub => github_app::api(&url),
+            _ => url,
+        })
     }
 
     /// The path by which the interface of a forge of this kind knows the repository: `OWNER/NAME`, a
@@ -212,6 +213,8 @@ pub enum Credentials {
         /// The password or token.
         password: Secret,
     },
+    /// As a GitHub App where it is installed, with tokens had as they are needed.
+    GitHubApp(GitHubApp),
 }
 
 /// One repository on a forge, and how to reach it.

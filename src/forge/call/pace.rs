@@ -158,6 +158,14 @@ impl Pace {
         Ok(slot)
     }
 
+    /// Learns that nothing remains of the quota, from an answer that does not say so in its status;
+    /// until when nothing may be sent.
+    pub(super) fn exhausted(&self, now: Timestamp) -> Timestamp {
+        let mut state = lock(&self.state);
+        let minute = now.saturating_add(DEFAULT_WAIT).unwrap_or(now);
+        *state.until.get_or_insert(minute)
+    }
+
     /// Learns from a reply; the time until which nothing may be sent, if the reply was a refusal for
     /// being asked too much.
     pub(super) fn learn(

@@ -89,6 +89,14 @@ fn segments_and_queries_are_escaped() {
         .query("page", "2");
     let wanted = "https://git.example.com/api/v4/projects/a%2Fb%20c/x%3Fy%23z?q=a%26b%3Dc&page=2";
     assert_eq!(ask.url(&base).as_str(), wanted);
+    for (base, wanted) in [
+        ("https://h/api/v3/", "https://h/api/graphql"),
+        ("https://h/api/v3", "https://h/api/graphql"),
+        ("https://h/", "https://h/graphql"),
+    ] {
+        let ask = Ask::new(Method::POST, "look", &["graphql"]).beside();
+        assert_eq!(ask.url(&base.parse().unwrap()).as_str(), wanted, "{base}");
+    }
 }
 
 #[tokio::test]
