@@ -10,6 +10,7 @@
 //! one way to ask), then a file for each forge.
 
 mod call;
+mod github;
 mod settings;
 mod words;
 

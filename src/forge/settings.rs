@@ -262,8 +262,8 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
         });
     }
     match settings.kind {
-        Kind::GitHub
-        | Kind::GitLab
+        Kind::GitHub => super::github::open(settings),
+        Kind::GitLab
         | Kind::Gitea
         | Kind::BitbucketCloud
         | Kind::BitbucketDataCenter

@@ -50,6 +50,11 @@ impl Reply {
         )
     }
 
+    /// The reply as the refusal that only its body says it is.
+    pub(in crate::forge) fn as_if(&self, status: u16, words: String) -> Error {
+        refused(self.host.clone(), self.what.clone(), status, words)
+    }
+
     /// The page of a listing whose reply is an array, the next one being where the `Link` header says
     /// (RFC 8288): GitHub, GitLab and Gitea.
     pub(in crate::forge) fn linked<T: DeserializeOwned>(&self) -> Result<Page<T>, Error> {
