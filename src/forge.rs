@@ -14,6 +14,8 @@ mod github;
 mod settings;
 mod words;
 
+pub mod body;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -68,6 +70,11 @@ pub trait Forge: Send + Sync {
 
     /// What this forge can't do, so that it is told at the start rather than when it is missed.
     fn abilities(&self) -> Abilities;
+
+    /// How a note is hidden in the text of a pull request; [`body::hidden`] reads every way.
+    fn hiding(&self) -> body::Hiding {
+        body::Hiding::Comment
+    }
 }
 
 /// A pull request, by whatever name the forge calls it.
