@@ -9,9 +9,12 @@
 //! Reading order: this file (what every forge can do), `settings` (which forge, and where), `call` (the
 //! one way to ask), then a file for each forge.
 
+mod atlassian;
+mod bitbucket_cloud;
 mod call;
 mod github;
 mod settings;
+mod strangers;
 mod words;
 
 pub mod body;

@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::diag;
+
 /// How a note is hidden from readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hiding {
@@ -86,6 +88,11 @@ pub(super) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     // Half a line is half a table row or half a link.
     let kept = kept.rfind('\n').map_or(kept, |at| &kept[..at]);
     Cow::Owned([kept.trim_end(), MARK, end].concat())
+}
+
+/// `text` on one line, cut with a mark where it has more than `longest` characters.
+pub(super) fn short(text: &str, longest: usize) -> String {
+    diag::quoted(text, longest.saturating_sub(1))
 }
 
 /// Where what readers see ends: before a hidden note or another HTML comment that ends the text.

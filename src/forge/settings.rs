@@ -238,6 +238,16 @@ pub struct Settings {
     pub paces: Paces,
 }
 
+impl Settings {
+    /// That a GitHub App is of no use on this forge.
+    pub(super) fn no_app(&self) -> Error {
+        Error::Credentials {
+            host: self.api.host_str().unwrap_or_default().to_owned(),
+            why: "only GitHub has GitHub Apps",
+        }
+    }
+}
+
 /// Opens a repository on its forge; nothing is sent yet.
 ///
 /// # Errors
@@ -263,9 +273,9 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
     }
     match settings.kind {
         Kind::GitHub => super::github::open(settings),
+        Kind::BitbucketCloud => super::bitbucket_cloud::open(&settings),
         Kind::GitLab
         | Kind::Gitea
-        | Kind::BitbucketCloud
         | Kind::BitbucketDataCenter
         | Kind::AzureDevOps => Err(Error::Unable {
             host,
