@@ -147,6 +147,13 @@ impl Caller {
         }
     }
 
+    /// A query, escaped: that of the next page, where a forge tells no more than where it starts.
+    pub(super) fn query<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+        let mut url = self.base.clone();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+        url.query().unwrap_or_default().to_owned()
+    }
+
     /// Asks, and reads the answer as JSON.
     ///
     /// # Errors

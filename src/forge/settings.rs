@@ -274,10 +274,8 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
     match settings.kind {
         Kind::GitHub => super::github::open(settings),
         Kind::BitbucketCloud => super::bitbucket_cloud::open(&settings),
-        Kind::GitLab
-        | Kind::Gitea
-        | Kind::BitbucketDataCenter
-        | Kind::AzureDevOps => Err(Error::Unable {
+        Kind::BitbucketDataCenter => super::bitbucket::open(&settings),
+        Kind::GitLab | Kind::Gitea | Kind::AzureDevOps => Err(Error::Unable {
             host,
             what: "be asked yet".to_owned(),
         }),
