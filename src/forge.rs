@@ -10,6 +10,7 @@
 //! one way to ask), then a file for each forge.
 
 mod atlassian;
+mod azure;
 mod bitbucket;
 mod bitbucket_cloud;
 mod call;

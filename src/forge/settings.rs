@@ -275,7 +275,8 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
         Kind::GitHub => super::github::open(settings),
         Kind::BitbucketCloud => super::bitbucket_cloud::open(&settings),
         Kind::BitbucketDataCenter => super::bitbucket::open(&settings),
-        Kind::GitLab | Kind::Gitea | Kind::AzureDevOps => Err(Error::Unable {
+        Kind::AzureDevOps => super::azure::open(&settings),
+        Kind::GitLab | Kind::Gitea => Err(Error::Unable {
             host,
             what: "be asked yet".to_owned(),
         }),
