@@ -15,6 +15,8 @@ mod bitbucket;
 mod bitbucket_cloud;
 mod call;
 mod github;
+mod gitlab;
+mod names;
 mod settings;
 mod strangers;
 mod words;

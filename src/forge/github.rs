@@ -14,17 +14,17 @@
 mod graphql;
 mod shape;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use reqwest::Method as Verb;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::call::{Access, Ask, Caller, Effort, Means, Page, Reply, Rules};
+use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
-    Pull, Review, Settings, State, Status, Wanted,
+    Pull, Review, Settings, State, Status, Wanted, body, names,
 };
 
 /// The version of the interface that is spoken.
@@ -52,9 +52,7 @@ pub(super) struct GitHub {
     caller: Caller,
     owner: String,
     name: String,
-    /// Reviewers that the repository does not have, so that they are not asked for again and again. No
-    /// more than the configuration names.
-    strangers: Mutex<BTreeSet<String>>,
+    strangers: Strangers,
 }
 
 /// A repository on GitHub.
@@ -87,7 +85,7 @@ pub(super) fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
         caller,
         owner: owner.to_owned(),
         name: name.to_owned(),
-        strangers: Mutex::default(),
+        strangers: Strangers::default(),
     }))
 }
 
@@ -190,7 +188,7 @@ impl GitHub {
         if pull.title != wanted.title {
             fields.insert("title".to_owned(), wanted.title.clone().into());
         }
-        if pull.body != wanted.body {
+        if !body::is_same(&pull.body, &wanted.body) {
             fields.insert("body".to_owned(), wanted.body.clone().into());
         }
         if pull.base != wanted.base {
@@ -212,18 +210,18 @@ impl GitHub {
     async fn adorn(&self, mut pull: Pull, wanted: &Wanted) -> Result<Pull, Error> {
         const WHAT: &str = "label a pull request";
         let number = pull.number.to_string();
-        let labels = missing(&wanted.labels, &pull.labels);
+        let labels = names::missing(&wanted.labels, &pull.labels);
         if !labels.is_empty() {
             let ask = self.at(Verb::POST, WHAT, &["issues", &number, "labels"]);
             let ask = ask.body(json!({"labels": labels})).effort(Effort::Write);
             let labels: Vec<shape::Label> = self.caller.read(&ask).await?;
             pull.labels = labels.into_iter().map(|label| label.name).collect();
         }
-        let mut reviewers = missing(&wanted.reviewers, &pull.reviewers);
-        reviewers.retain(|name| !self.strangers().contains(name.as_str()));
+        let mut reviewers = names::missing(&wanted.reviewers, &pull.reviewers);
+        reviewers.retain(|name| !self.strangers.has(name));
         if !reviewers.is_empty() {
             let given = self.given(WHAT, pull.number).await?;
-            reviewers.retain(|name| !given.iter().any(|review| is_same(&review.by, name)));
+            reviewers.retain(|name| !given.iter().any(|review| names::is_same(&review.by, name)));
             self.request(&number, &mut pull, &reviewers).await?;
         }
         Ok(pull)
@@ -247,22 +245,13 @@ impl GitHub {
             let reply = self.caller.ask(&ask).await?;
             match (reply.status, group.as_slice()) {
                 (422, [one]) => {
-                    let words = reply.words();
-                    tracing::warn!("{} can't be asked for a review: {words}", one);
-                    self.strangers().insert((*one).clone());
+                    self.strangers.add(one, &reply.words());
                 }
                 (422, several) => groups.extend(several.iter().map(|one| vec![*one])),
                 _ => pull.reviewers.extend(group.into_iter().cloned()),
             }
         }
         Ok(())
-    }
-
-    /// A poisoned lock still holds whole names.
-    fn strangers(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn given(&self, what: &str, number: u64) -> Result<Vec<shape::Review>, Error> {
@@ -391,17 +380,6 @@ impl GitHub {
             None => Ok(None),
         }
     }
-}
-
-/// What is wanted and not there; names are compared without case, as GitHub does.
-fn missing<'a>(wanted: &'a [String], there: &[String]) -> Vec<&'a String> {
-    let is_there = |name: &str| there.iter().any(|known| is_same(known, name));
-    wanted.iter().filter(|name| !is_there(name)).collect()
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    one.trim_start_matches('@')
-        .eq_ignore_ascii_case(other.trim_start_matches('@'))
 }
 
 impl Forge for GitHub {

@@ -276,7 +276,8 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
         Kind::BitbucketCloud => super::bitbucket_cloud::open(&settings),
         Kind::BitbucketDataCenter => super::bitbucket::open(&settings),
         Kind::AzureDevOps => super::azure::open(&settings),
-        Kind::GitLab | Kind::Gitea => Err(Error::Unable {
+        Kind::GitLab => super::gitlab::open(&settings),
+        Kind::Gitea => Err(Error::Unable {
             host,
             what: "be asked yet".to_owned(),
         }),

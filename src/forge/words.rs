@@ -18,12 +18,6 @@ pub(super) fn clean(text: &str) -> String {
     diag::quoted(text, MAX_WORDS)
 }
 
-/// `text` on one line, cut to what a forge takes.
-pub(super) fn fitting(text: &str, longest: usize) -> String {
-    // One less for the mark.
-    diag::quoted(text, longest - 1)
-}
-
 /// What an error reply says, in the shapes that forges use: GitHub's `message` with `errors` of texts or
 /// objects, GitLab's `message` of a text, a list or lists by field, its `error` and `error_description`
 /// (RFC 6749 section 5.2), Bitbucket's `error.message` and `errors[].message`, Azure's `message`.

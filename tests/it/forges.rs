@@ -16,6 +16,7 @@
 )]
 
 pub mod github;
+pub mod gitlab;
 pub mod hub;
 mod serve;
 
@@ -107,7 +108,7 @@ impl Asked {
 
     /// Whether it changes nothing.
     pub fn is_read(&self) -> bool {
-        self.method == "GET"
+        matches!(self.method.as_str(), "GET" | "HEAD")
     }
 }
 
@@ -203,6 +204,7 @@ impl Fake {
     pub fn start(kind: Kind, bare: &Path) -> Self {
         let dialect: Box<dyn Dialect> = match kind {
             Kind::GitHub => Box::new(github::GitHub),
+            Kind::GitLab => Box::new(gitlab::GitLab),
             other => panic!("no fake of {other:?}"),
         };
         let root = dialect.root();

@@ -23,6 +23,7 @@ mod docs_output;
 mod fake_server;
 mod forge_cases;
 mod forge_github;
+mod forge_gitlab;
 mod forges;
 mod fuzz;
 mod git_app;

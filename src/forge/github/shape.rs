@@ -229,7 +229,7 @@ impl Status {
         Self {
             context: status.name.clone(),
             state: state.to_owned(),
-            description: Some(forge::words::fitting(&status.description, longest)),
+            description: Some(forge::body::short(&status.description, longest)),
             target_url: status.url.clone(),
         }
     }
