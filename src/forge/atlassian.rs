@@ -67,6 +67,8 @@ pub(super) struct Build {
     key: String,
     name: Option<String>,
     state: String,
+    description: Option<String>,
+    url: Option<String>,
 }
 
 impl Build {
@@ -83,6 +85,17 @@ impl Build {
             _ => Verdict::Failure,
         }
     }
+}
+
+/// Whether a status that is to be sent is said already.
+pub(super) fn is_said(builds: &[Build], status: &Value) -> bool {
+    let is = |field: &str, value: Option<&str>| status[field].as_str() == value;
+    builds.iter().any(|build| {
+        is("key", Some(&build.key))
+            && is("state", Some(&build.state))
+            && is("description", build.description.as_deref())
+            && is("url", build.url.as_deref())
+    })
 }
 
 /// What they say together, without those whose name begins with `but`.
@@ -115,6 +128,8 @@ mod tests {
             key: key.into(),
             name: name.map(str::to_owned),
             state: state.into(),
+            description: None,
+            url: None,
         };
         let builds = [
             build("tagwright/shop", None, "FAILED"),

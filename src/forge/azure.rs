@@ -381,7 +381,8 @@ impl AzureDevOps {
         if reply.status >= 300 {
             return Ok(Merge::Never(reply.words()));
         }
-        let raw: RawPull = reply.json()?;
+        // Where no policy is in the way, it may be completed by now.
+        let raw = self.raw(pull.number).await?;
         Ok(match () {
             () if raw.is_merged() => Merge::Done,
             () if raw.merges_itself() => Merge::Scheduled,

@@ -358,23 +358,25 @@ impl BitbucketCloud {
             self.full_name()
         );
         let key = atlassian::key(&status.name, MAX_KEY);
-        let ask = self
-            .ask(
-                Http::POST,
-                "set a status",
-                &["commit", commit, "statuses", "build"],
-            )
-            .effort(Effort::Write)
-            .body(atlassian::status(&key, status, &page));
+        let said = atlassian::status(&key, status, &page);
+        if atlassian::is_said(&self.builds(commit).await?, &said) {
+            return Ok(());
+        }
+        let place = ["commit", commit, "statuses", "build"];
+        let ask = self.ask(Http::POST, "set a status", &place);
+        let ask = ask.effort(Effort::Write).body(said);
         self.caller.ask(&ask).await.map(drop)
     }
 
-    async fn said(&self, commit: &str, but: &str) -> Result<Checks, Error> {
+    async fn builds(&self, commit: &str) -> Result<Vec<Build>, Error> {
         let ask = self
             .ask(Http::GET, "read statuses", &["commit", commit, "statuses"])
             .query("pagelen", OTHERS);
-        let builds: Vec<Build> = self.caller.all(&ask, page).await?;
-        Ok(atlassian::checks(&builds, but))
+        self.caller.all(&ask, page).await
+    }
+
+    async fn said(&self, commit: &str, but: &str) -> Result<Checks, Error> {
+        Ok(atlassian::checks(&self.builds(commit).await?, but))
     }
 
     async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {

@@ -356,9 +356,14 @@ pub(super) fn is_id(name: &str) -> bool {
 
 /// A status. It is known by a name within a genre, by both of which policies ask for it.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct RawStatus {
     state: Option<String>,
     context: Option<Context>,
+    description: Option<String>,
+    target_url: Option<String>,
+    /// Present for one of a pull request.
+    iteration_id: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -384,6 +389,23 @@ impl RawStatus {
             .collect();
         Some((words::clean(&parts.join("/")), verdict))
     }
+}
+
+/// Whether a status that is to be sent is said already; of one name and iteration the last counts.
+pub(super) fn is_said(statuses: &[RawStatus], status: &Value) -> bool {
+    let is_of = |known: &&RawStatus| {
+        let context = known.context.as_ref();
+        let name = context.and_then(|context| context.name.as_deref());
+        let genre = context.and_then(|context| context.genre.as_deref());
+        status["context"]["name"].as_str() == name
+            && status["context"]["genre"].as_str() == Some(genre.unwrap_or_default())
+            && status["iterationId"].as_u64() == known.iteration_id
+    };
+    statuses.iter().rfind(is_of).is_some_and(|known| {
+        status["state"].as_str() == known.state.as_deref()
+            && status["description"].as_str() == known.description.as_deref()
+            && status["targetUrl"].as_str() == known.target_url.as_deref()
+    })
 }
 
 /// A status as it is sent; what is before the first slash of its name is its genre.

@@ -21,30 +21,44 @@ use crate::forge::{Checks, Error, Pull, Review, Status};
 const MOST_STATUSES: &str = "1000";
 
 impl AzureDevOps {
+    /// Says it of the commit, and of each open pull request that is at it.
     pub(super) async fn say(&self, commit: &str, status: &Status) -> Result<(), Error> {
         let said = answers::status(status);
-        let what = "set a status";
-        let ask = self
-            .ask(Http::POST, what, &["commits", commit, "statuses"])
-            .effort(Effort::Write)
-            .body(said.clone());
-        self.send(&ask).await?;
+        let of_commit = self.statuses(commit).await?;
+        self.say_at(&["commits", commit, "statuses"], &said, &of_commit)
+            .await?;
         for number in self.pulls_at(commit).await? {
             let iterations = self.iterations(number).await?;
-            let Some(iteration) = iterations.iter().rfind(|iteration| iteration.is_at(commit))
-            else {
+            let Some(iteration) = iterations.iter().rfind(|one| one.is_at(commit)) else {
                 continue;
             };
             let mut said = said.clone();
             said["iterationId"] = json!(iteration.id);
             let number = number.to_string();
-            let ask = self
-                .ask(Http::POST, what, &["pullrequests", &number, "statuses"])
-                .effort(Effort::Write)
-                .body(said);
-            self.send(&ask).await?;
+            let place = ["pullrequests", &number, "statuses"];
+            let ask = self.ask(Http::GET, "read statuses", &place);
+            let of_pull: Listing<RawStatus> = self.read(&ask).await?;
+            self.say_at(&place, &said, &of_pull.value).await?;
         }
         Ok(())
+    }
+
+    async fn say_at(&self, place: &[&str], said: &Value, known: &[RawStatus]) -> Result<(), Error> {
+        if answers::is_said(known, said) {
+            return Ok(());
+        }
+        let ask = self.ask(Http::POST, "set a status", place);
+        let ask = ask.effort(Effort::Write).body(said.clone());
+        self.send(&ask).await.map(drop)
+    }
+
+    async fn statuses(&self, commit: &str) -> Result<Vec<RawStatus>, Error> {
+        let ask = self
+            .ask(Http::GET, "read statuses", &["commits", commit, "statuses"])
+            .query("latestOnly", "true")
+            .query("top", MOST_STATUSES);
+        let statuses: Listing<RawStatus> = self.read(&ask).await?;
+        Ok(statuses.value)
     }
 
     /// The open pull requests that may be at a commit. What they say of their heads may be some seconds
@@ -68,12 +82,8 @@ impl AzureDevOps {
     }
 
     pub(super) async fn said(&self, commit: &str, but: &str) -> Result<Checks, Error> {
-        let ask = self
-            .ask(Http::GET, "read statuses", &["commits", commit, "statuses"])
-            .query("latestOnly", "true")
-            .query("top", MOST_STATUSES);
-        let statuses: Listing<RawStatus> = self.read(&ask).await?;
-        let told = statuses.value.iter().filter_map(RawStatus::told);
+        let statuses = self.statuses(commit).await?;
+        let told = statuses.iter().filter_map(RawStatus::told);
         Ok(Checks {
             each: told.filter(|(name, _)| !name.starts_with(but)).collect(),
         })
