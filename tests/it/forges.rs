@@ -15,6 +15,9 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+pub mod azure;
+pub mod bitbucket;
+pub mod bitbucket_cloud;
 pub mod github;
 pub mod gitlab;
 pub mod hub;
@@ -205,6 +208,9 @@ impl Fake {
         let dialect: Box<dyn Dialect> = match kind {
             Kind::GitHub => Box::new(github::GitHub),
             Kind::GitLab => Box::new(gitlab::GitLab),
+            Kind::BitbucketCloud => Box::new(bitbucket_cloud::BitbucketCloud),
+            Kind::BitbucketDataCenter => Box::new(bitbucket::BitbucketDataCenter),
+            Kind::AzureDevOps => Box::new(azure::AzureDevOps),
             other => panic!("no fake of {other:?}"),
         };
         let root = dialect.root();
