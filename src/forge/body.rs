@@ -62,7 +62,8 @@ pub fn hidden(text: &str) -> Option<String> {
     })
 }
 
-fn decoded(note: &str) -> Option<String> {
+/// A text without its escapes of a percent sign and two hex digits; `None` if it isn't UTF-8 then.
+pub(super) fn decoded(note: &str) -> Option<String> {
     let mut parts = note.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {

@@ -100,11 +100,13 @@ impl Address {
             _ => return None,
         };
         let path = url.path().trim_matches('/');
+        let path = path.strip_suffix(".git").unwrap_or(path);
         Some(Self {
             scheme,
             host: url.host_str()?.to_ascii_lowercase(),
             port,
-            path: path.strip_suffix(".git").unwrap_or(path).to_owned(),
+            // Projects of Azure DevOps have blanks; what is asked is escaped again.
+            path: super::body::decoded(path)?,
         })
     }
 

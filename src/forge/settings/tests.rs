@@ -99,6 +99,12 @@ fn kind_interface_and_path_are_found_from_the_git_url() {
             "acme/fleet/fleet",
         ),
         (
+            "https://dev.azure.com/acme/My%20Shop/_git/the%20fleet",
+            AzureDevOps,
+            "https://dev.azure.com/",
+            "acme/My Shop/the fleet",
+        ),
+        (
             "https://tfs.example.com/tfs/Main/shop/_git/fleet",
             AzureDevOps,
             "https://tfs.example.com/tfs",
