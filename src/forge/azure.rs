@@ -1,17 +1,16 @@
 //! Azure DevOps Services and Server, REST API 7.0.
 //!
-//! Invariant: an answer that is a page to sign in is no answer, and a text from a listing, which may be
-//! cut, is not taken for the whole.
+//! Invariant: an answer that is a page to sign in is no answer, though it has a status of success.
 //!
 //! It can't sign commits: those made through the API bear no signature.
 //!
 //! Source: the reference of Azure DevOps' REST API, learn.microsoft.com/rest/api/azure/devops/git.
 
 mod answers;
+mod find;
 mod opinions;
 mod people;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::call::{Access, Ask, Caller, Effort, Means, Page, Reply, Rules};
+use super::call::{Access, Ask, Caller, Means, Page, Reply, Rules};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
@@ -38,9 +37,6 @@ const PREVIEW: &str = "7.0-preview";
 
 /// Things on a page.
 const TOP: usize = 100;
-
-/// How many of a branch's pull requests are looked at, newest first.
-const NEWEST: &str = "5";
 
 /// Asks for a refusal rather than for being sent to a page to sign in.
 const NO_SIGN_IN: (HeaderName, HeaderValue) = (
@@ -189,61 +185,6 @@ impl AzureDevOps {
     fn pull(&self, raw: RawPull) -> Pull {
         let url = self.url(raw.id);
         raw.pull(url)
-    }
-
-    async fn raw(&self, number: u64) -> Result<RawPull, Error> {
-        let number = number.to_string();
-        self.read(&self.ask(Http::GET, "read a pull request", &["pullrequests", &number]))
-            .await
-    }
-
-    /// From a listing, with its whole text.
-    async fn whole(&self, raw: RawPull) -> Result<Pull, Error> {
-        if !raw.may_be_cut() {
-            return Ok(self.pull(raw));
-        }
-        let labels = raw.labels.clone();
-        let mut whole = self.raw(raw.id).await?;
-        if whole.labels.is_empty() {
-            whole.labels = labels;
-        }
-        Ok(self.pull(whole))
-    }
-
-    async fn active(&self) -> Result<Vec<RawPull>, Error> {
-        let ask = self.ask(Http::GET, "list pull requests", &["pullrequests"]);
-        let mut active: Vec<RawPull> = self
-            .all(ask, &[("searchCriteria.status", "active")])
-            .await?;
-        active.retain(|raw| !raw.is_from_fork());
-        Ok(active)
-    }
-
-    async fn find_open(&self, prefix: &str) -> Result<Vec<Pull>, Error> {
-        let mut pulls = Vec::new();
-        for raw in self.active().await? {
-            if raw.branch().starts_with(prefix) {
-                pulls.push(self.whole(raw).await?);
-            }
-        }
-        Ok(pulls)
-    }
-
-    async fn find(&self, branch: &str, base: &str, status: &str) -> Result<Vec<Pull>, Error> {
-        let ask = self
-            .ask(Http::GET, "find pull requests", &["pullrequests"])
-            .query("searchCriteria.status", status)
-            .query("searchCriteria.sourceRefName", answers::full(branch))
-            .query("searchCriteria.targetRefName", answers::full(base))
-            .query("$top", NEWEST);
-        let mut found: Listing<RawPull> = self.read(&ask).await?;
-        found.value.retain(|raw| !raw.is_from_fork());
-        found.value.sort_by_key(|raw| std::cmp::Reverse(raw.id));
-        let mut pulls = Vec::new();
-        for raw in found.value {
-            pulls.push(self.whole(raw).await?);
-        }
-        Ok(pulls)
     }
 
     async fn opened(&self, wanted: &Wanted) -> Result<Pull, Error> {
@@ -401,42 +342,6 @@ impl AzureDevOps {
         let ask = self.ask_organisation(Http::GET, "read who asks", &place, PREVIEW);
         let connection: Connection = self.read(&ask).await?;
         Ok(connection.authenticated_user.id)
-    }
-
-    /// The pull requests that have a commit (`commit`) or whose merge made it (`lastMergeCommit`).
-    async fn pulls_with(&self, commit: &str, types: &[&str]) -> Result<Vec<RawPull>, Error> {
-        #[derive(Deserialize)]
-        struct Found {
-            results: Vec<HashMap<String, Vec<RawPull>>>,
-        }
-        let queries: Vec<Value> = types
-            .iter()
-            .map(|kind| json!({"type": kind, "items": [commit]}))
-            .collect();
-        let ask = self
-            .ask(Http::POST, "find pull requests", &["pullrequestquery"])
-            .effort(Effort::Read)
-            .body(json!({ "queries": queries }));
-        let found: Found = self.read(&ask).await?;
-        Ok(found
-            .results
-            .into_iter()
-            .flat_map(HashMap::into_values)
-            .flatten()
-            .collect())
-    }
-
-    async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {
-        let with = self
-            .pulls_with(commit, &["lastMergeCommit", "commit"])
-            .await?;
-        let mut merged = with
-            .into_iter()
-            .filter(|raw| raw.is_merged() && raw.base() == base);
-        match merged.next() {
-            Some(raw) => Ok(Some(self.pull(self.raw(raw.id).await?))),
-            None => Ok(None),
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! Source: "Bitbucket Data Center REST API", developer.atlassian.com/server/bitbucket/rest.
 
 mod answers;
+mod find;
 
 use std::sync::Arc;
 
@@ -23,14 +24,11 @@ use super::{
     Abilities, Answer, Checks, Committed, Error, Forge, Merge, Method, NewCommit, Pull, Review,
     Settings, Status, Wanted, atlassian, body,
 };
-use answers::{Activity, AutoMerge, Listing, Mergeable, RawPull, Refusal};
+use answers::{Activity, Listing, Mergeable, RawPull, Refusal};
 use atlassian::Build;
 
 /// Things on a page; the server may give fewer.
 const PAGE: &str = "100";
-
-/// How many of a branch's pull requests are looked at, newest first.
-const NEWEST: &str = "5";
 
 /// Longest key of a build status, in characters.
 const MAX_KEY: usize = 255;
@@ -102,84 +100,6 @@ impl BitbucketDataCenter {
             .iter()
             .fold(ask, |ask, (name, value)| ask.query(name, *value));
         self.caller.all(&ask.query("limit", PAGE), page).await
-    }
-
-    async fn find_open(&self, prefix: &str) -> Result<Vec<Pull>, Error> {
-        let ask = self.ask(Http::GET, "list pull requests", &["pull-requests"]);
-        let found: Vec<RawPull> = self.all(ask, &[("state", "OPEN")]).await?;
-        let mut pulls = Vec::new();
-        for raw in found {
-            if raw.is_of_one_repository() && raw.branch().starts_with(prefix) {
-                pulls.push(self.whole(raw).await?);
-            }
-        }
-        Ok(pulls)
-    }
-
-    async fn all_of(&self, branch: &str, base: &str) -> Result<Vec<Pull>, Error> {
-        let ask = self
-            .ask(Http::GET, "find pull requests", &["pull-requests"])
-            .query("state", "ALL")
-            .query("direction", "OUTGOING")
-            .query("at", answers::full(branch))
-            .query("order", "NEWEST")
-            .query("limit", NEWEST);
-        let listing: Listing<RawPull> = self.caller.read(&ask).await?;
-        let mut pulls = Vec::new();
-        for raw in listing.values {
-            if raw.is_of_one_repository() && raw.base() == base {
-                pulls.push(self.whole(raw).await?);
-            }
-        }
-        pulls.sort_by_key(|pull| std::cmp::Reverse(pull.number));
-        Ok(pulls)
-    }
-
-    async fn raw(&self, number: u64) -> Result<RawPull, Error> {
-        let number = number.to_string();
-        let ask = self.ask(
-            Http::GET,
-            "read a pull request",
-            &["pull-requests", &number],
-        );
-        self.caller.read(&ask).await
-    }
-
-    /// With what only other requests tell: who ended it, or whether it will be merged by itself.
-    async fn whole(&self, raw: RawPull) -> Result<Pull, Error> {
-        if raw.is_open() {
-            let is_wished = self.wished(raw.id).await?.as_deref() == Some(raw.head());
-            return Ok(raw.pull(is_wished, &[]));
-        }
-        let number = raw.id.to_string();
-        let ask = self
-            .ask(
-                Http::GET,
-                "read what happened",
-                &["pull-requests", &number, "activities"],
-            )
-            .query("limit", PAGE);
-        // Newest first: the end is on the first page, unless much was said afterwards.
-        let happened: Listing<Activity> = self.caller.read(&ask).await?;
-        Ok(raw.pull(false, &happened.values))
-    }
-
-    /// The commit that will be merged by itself, if one will.
-    async fn wished(&self, number: u64) -> Result<Option<String>, Error> {
-        let number = number.to_string();
-        let ask = self
-            .ask(
-                Http::GET,
-                "read a pull request",
-                &["pull-requests", &number, "auto-merge"],
-            )
-            .accept(&[404]);
-        let reply = self.caller.ask(&ask).await?;
-        if reply.status != 200 || reply.body.is_empty() {
-            return Ok(None);
-        }
-        let wish: AutoMerge = reply.json()?;
-        Ok(Some(wish.from_hash).filter(|hash| !hash.is_empty()))
     }
 
     async fn opened(&self, wanted: &Wanted) -> Result<Pull, Error> {
@@ -395,37 +315,6 @@ impl BitbucketDataCenter {
 
     async fn said(&self, commit: &str, but: &str) -> Result<Checks, Error> {
         Ok(atlassian::checks(&self.builds(commit).await?, but))
-    }
-
-    async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {
-        let what = "find pull requests";
-        let ask = self
-            .ask(Http::GET, what, &["commits", commit, "pull-requests"])
-            .query("limit", PAGE)
-            .accept(&[404]);
-        let reply = self.caller.ask(&ask).await?;
-        let mut found = None;
-        if reply.status == 200 {
-            let with: Listing<RawPull> = reply.json()?;
-            let mut with = with.values.into_iter();
-            found = with.find(|raw| raw.is_merged() && raw.base() == base);
-        }
-        if found.is_none() {
-            // A commit that the merge made is none of the pull request's own.
-            let ask = self
-                .ask(Http::GET, what, &["pull-requests"])
-                .query("state", "MERGED")
-                .query("at", answers::full(base))
-                .query("order", "NEWEST")
-                .query("limit", PAGE);
-            let merged: Listing<RawPull> = self.caller.read(&ask).await?;
-            let mut merged = merged.values.into_iter();
-            found = merged.find(|raw| raw.merge_commit() == Some(commit));
-        }
-        match found {
-            Some(raw) => self.whole(raw).await.map(Some),
-            None => Ok(None),
-        }
     }
 }
 

@@ -8,8 +8,8 @@
 //! Source: the reference of Bitbucket Cloud's REST API, developer.atlassian.com/cloud/bitbucket/rest.
 
 mod answers;
+mod find;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use reqwest::Method as Http;
@@ -20,9 +20,9 @@ use super::call::{Ask, Caller, Effort, Reply};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Error, Forge, Merge, Method, NewCommit, Pull, Review,
-    Settings, State, Status, Wanted, atlassian, body,
+    Settings, Status, Wanted, atlassian, body,
 };
-use answers::{Activity, Branch, Hash, Listing, RawPull, literal, page};
+use answers::{Activity, RawPull, page};
 use atlassian::Build;
 
 /// Pull requests on a page; the API refuses more.
@@ -31,18 +31,8 @@ const PULLS: &str = "50";
 /// Other things on a page; the API refuses more.
 const OTHERS: &str = "100";
 
-/// How many of a branch's pull requests are looked at: each costs up to three requests, of a thousand an
-/// hour.
-const NEWEST: &str = "3";
-
 /// Longest key of a build status, in characters.
 const MAX_KEY: usize = 40;
-
-/// Length of a whole commit id, in hex digits.
-const WHOLE: usize = 40;
-
-/// What a listing leaves out unless asked ("Partial responses" in the reference).
-const ALSO: &str = "+values.reviewers,+values.participants,+values.closed_by";
 
 /// A repository on Bitbucket Cloud.
 struct BitbucketCloud {
@@ -81,126 +71,6 @@ impl BitbucketCloud {
         format!("{}/{}", self.workspace, self.repository)
     }
 
-    async fn find_open(&self, prefix: &str) -> Result<Vec<Pull>, Error> {
-        let ask = self
-            .ask(Http::GET, "list pull requests", &["pullrequests"])
-            .query("state", "OPEN")
-            .query("q", format!("source.branch.name ~ {}", literal(prefix)))
-            .query("fields", ALSO)
-            .query("pagelen", PULLS);
-        let mut found: Vec<RawPull> = self.caller.all(&ask, page).await?;
-        let full_name = self.full_name();
-        found.retain(|raw| raw.is_of(&full_name) && raw.branch().starts_with(prefix));
-        if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        let heads = self.heads(prefix).await?;
-        let mut pulls = Vec::new();
-        for raw in found {
-            pulls.push(match heads.get(raw.branch()) {
-                Some(head) => raw.pull(head.clone(), State::Open),
-                None => self.whole(raw).await?,
-            });
-        }
-        Ok(pulls)
-    }
-
-    /// The whole commit ids of the branches that begin with a prefix.
-    async fn heads(&self, prefix: &str) -> Result<HashMap<String, String>, Error> {
-        let ask = self
-            .ask(Http::GET, "list branches", &["refs", "branches"])
-            .query("q", format!("name ~ {}", literal(prefix)))
-            .query("pagelen", OTHERS);
-        let branches: Vec<Branch> = self.caller.all(&ask, page).await?;
-        let heads = branches
-            .into_iter()
-            .map(|branch| (branch.name, branch.target.hash));
-        Ok(heads.collect())
-    }
-
-    async fn find(&self, branch: &str, base: &str, states: &[&str]) -> Result<Vec<RawPull>, Error> {
-        let ends = format!(
-            "source.branch.name = {} AND destination.branch.name = {}",
-            literal(branch),
-            literal(base)
-        );
-        let mut ask = self.ask(Http::GET, "find pull requests", &["pullrequests"]);
-        for state in states {
-            ask = ask.query("state", *state);
-        }
-        let ask = ask
-            .query("q", ends)
-            .query("sort", "-created_on")
-            .query("fields", ALSO)
-            .query("pagelen", NEWEST);
-        let listing: Listing<RawPull> = self.caller.read(&ask).await?;
-        let full_name = self.full_name();
-        let ours = listing
-            .values
-            .into_iter()
-            .filter(|raw| raw.is_of(&full_name));
-        Ok(ours.collect())
-    }
-
-    async fn all_of(&self, branch: &str, base: &str) -> Result<Vec<Pull>, Error> {
-        let states = ["OPEN", "MERGED", "DECLINED", "SUPERSEDED"];
-        let mut pulls = Vec::new();
-        for raw in self.find(branch, base, &states).await? {
-            pulls.push(self.whole(raw).await?);
-        }
-        Ok(pulls)
-    }
-
-    async fn raw(&self, number: u64) -> Result<RawPull, Error> {
-        let number = number.to_string();
-        let ask = self.ask(Http::GET, "read a pull request", &["pullrequests", &number]);
-        self.caller.read(&ask).await
-    }
-
-    /// With what only other requests tell: whole commit ids, and who ended it when.
-    async fn whole(&self, raw: RawPull) -> Result<Pull, Error> {
-        let head = self.expanded(raw.short_head()).await?;
-        let merge = match &raw.merge_commit {
-            Some(commit) if raw.is_merged() => Some(self.expanded(&commit.hash).await?),
-            _ => None,
-        };
-        let happened = if raw.is_open() {
-            Vec::new()
-        } else {
-            self.newest_activity(raw.id).await?
-        };
-        let state = raw.state(&happened, merge);
-        Ok(raw.pull(head, state))
-    }
-
-    /// A whole commit id; the cut one, where the commit is gone.
-    async fn expanded(&self, short: &str) -> Result<String, Error> {
-        if short.is_empty() || short.len() >= WHOLE {
-            return Ok(short.to_owned());
-        }
-        let ask = self.ask(Http::GET, "read a commit", &["commit", short]);
-        let reply = self.caller.ask(&ask.accept(&[404])).await?;
-        if reply.status == 404 {
-            return Ok(short.to_owned());
-        }
-        let commit: Hash = reply.json()?;
-        Ok(commit.hash)
-    }
-
-    /// What happened last: the end of a pull request is there, unless much was said afterwards.
-    async fn newest_activity(&self, number: u64) -> Result<Vec<Activity>, Error> {
-        let number = number.to_string();
-        let ask = self
-            .ask(
-                Http::GET,
-                "read what happened",
-                &["pullrequests", &number, "activity"],
-            )
-            .query("pagelen", PULLS);
-        let listing: Listing<Activity> = self.caller.read(&ask).await?;
-        Ok(listing.values)
-    }
-
     async fn opened(&self, wanted: &Wanted) -> Result<Pull, Error> {
         if let Some(raw) = self.find_one(wanted).await? {
             return self.whole(raw).await;
@@ -223,11 +93,6 @@ impl BitbucketCloud {
             Some(raw) => self.whole(raw).await,
             None => Err(reply.refusal()),
         }
-    }
-
-    async fn find_one(&self, wanted: &Wanted) -> Result<Option<RawPull>, Error> {
-        let found = self.find(&wanted.branch, &wanted.base, &["OPEN"]).await?;
-        Ok(found.into_iter().next())
     }
 
     async fn post(&self, wanted: &Wanted, reviewers: &[Value]) -> Result<Reply, Error> {
@@ -377,57 +242,6 @@ impl BitbucketCloud {
 
     async fn said(&self, commit: &str, but: &str) -> Result<Checks, Error> {
         Ok(atlassian::checks(&self.builds(commit).await?, but))
-    }
-
-    async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {
-        for number in self.pulls_with(commit).await? {
-            let raw = self.raw(number).await?;
-            if raw.is_merged() && raw.base() == base {
-                return self.whole(raw).await.map(Some);
-            }
-        }
-        let ask = self
-            .ask(Http::GET, "find pull requests", &["pullrequests"])
-            .query("state", "MERGED")
-            .query("q", format!("destination.branch.name = {}", literal(base)))
-            .query("sort", "-updated_on")
-            .query("fields", ALSO)
-            .query("pagelen", PULLS);
-        let listing: Listing<RawPull> = self.caller.read(&ask).await?;
-        let brought = |raw: &RawPull| {
-            let merge = raw.merge_commit.as_ref().map(|commit| commit.hash.as_str());
-            merge.is_some_and(|merge| !merge.is_empty() && commit.starts_with(merge))
-        };
-        match listing.values.into_iter().find(brought) {
-            Some(raw) => self.whole(raw).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The pull requests that have a commit, if the forge has an index of that: it makes one when
-    /// somebody first asks for it on its pages, and answers 202 or 404 until then.
-    async fn pulls_with(&self, commit: &str) -> Result<Vec<u64>, Error> {
-        #[derive(serde::Deserialize)]
-        struct Numbered {
-            id: u64,
-        }
-        let ask = self
-            .ask(
-                Http::GET,
-                "find pull requests",
-                &["commit", commit, "pullrequests"],
-            )
-            .accept(&[404]);
-        let reply = self.caller.ask(&ask).await?;
-        if reply.status != 200 {
-            return Ok(Vec::new());
-        }
-        let listing: Listing<Numbered> = reply.json()?;
-        Ok(listing
-            .values
-            .into_iter()
-            .map(|numbered| numbered.id)
-            .collect())
     }
 }
 

@@ -190,13 +190,14 @@ async fn all_pages_are_read() {
         return;
     };
     let head = site.tip(BRANCH);
-    let mut hub = site.fake.hub();
-    for n in 0..103 {
-        let branch = format!("tagwright/app{n}/production");
-        hub.git(&["update-ref", &format!("refs/heads/{branch}"), &head]);
-        hub.open(US, &branch, "main", "t", "");
+    {
+        let mut hub = site.fake.hub();
+        for n in 0..103 {
+            let branch = format!("tagwright/app{n}/production");
+            hub.git(&["update-ref", &format!("refs/heads/{branch}"), &head]);
+            hub.open(US, &branch, "main", "t", "");
+        }
     }
-    drop(hub);
     assert_eq!(
         site.forge.open_pulls("tagwright/").await.unwrap().len(),
         103

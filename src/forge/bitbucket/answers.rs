@@ -381,3 +381,6 @@ pub(super) struct AutoMerge {
     #[serde(default)]
     pub(super) from_hash: String,
 }
+
+#[cfg(test)]
+mod tests;
