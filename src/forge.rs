@@ -14,6 +14,7 @@ mod azure;
 mod bitbucket;
 mod bitbucket_cloud;
 mod call;
+mod gitea;
 mod github;
 mod gitlab;
 mod names;

@@ -279,10 +279,7 @@ pub fn open(settings: Settings) -> Result<Arc<dyn Forge>, Error> {
         Kind::BitbucketDataCenter => super::bitbucket::open(&settings),
         Kind::AzureDevOps => super::azure::open(&settings),
         Kind::GitLab => super::gitlab::open(&settings),
-        Kind::Gitea => Err(Error::Unable {
-            host,
-            what: "be asked yet".to_owned(),
-        }),
+        Kind::Gitea => super::gitea::open(&settings),
     }
 }
 

@@ -408,7 +408,9 @@ pub async fn merges_when_ready(kind: Kind) {
         .unwrap();
     assert_eq!(merge, Merge::Scheduled);
     let found = site.found().await.remove(0);
-    assert!(found.auto_merge && found.state == State::Open, "{found:?}");
+    assert_eq!(found.state, State::Open);
+    // Gitea does not tell.
+    assert_eq!(found.auto_merge, kind != Kind::Gitea);
     // Asked again, it is still so.
     let again = site
         .forge
@@ -562,6 +564,53 @@ pub async fn commits_on_the_expected_head(kind: Kind) {
     assert!(
         matches!(site.forge.commit(&commit).await.unwrap(), Committed::At(id) if id == site.tip("main"))
     );
+}
+
+/// A commit that somebody else makes in between, in the same file, is not overwritten.
+pub async fn a_push_in_between_is_not_overwritten(kind: Kind) {
+    let Some(site) = Site::new(kind) else { return };
+    let parent = site.tip("main");
+    let request = match kind {
+        Kind::GitHub => "POST graphql",
+        Kind::GitLab => "POST commits",
+        _ => "POST contents",
+    };
+    site.fake.before(request, |hub| {
+        let base = hub.tip("main").unwrap();
+        let theirs = [("apps/shop.yaml".to_owned(), b"image: shop:3.0.0\n".to_vec())];
+        let id = hub.commit(&base, "by hand", &theirs);
+        hub.git(&["update-ref", "refs/heads/main", &id]);
+    });
+    let commit = NewCommit {
+        branch: "main".to_owned(),
+        parent,
+        message: "shop 2.0.0".to_owned(),
+        files: vec![("apps/shop.yaml".to_owned(), b"image: shop:2.0.0\n".to_vec())],
+    };
+    assert_eq!(site.forge.commit(&commit).await.unwrap(), Committed::Moved);
+    let there = site.world.in_remote(&["show", "main:apps/shop.yaml"]);
+    assert_eq!(there, "image: shop:3.0.0");
+}
+
+/// A pull request of a fork is none of ours, though its branch be called like ours.
+pub async fn forks_are_not_ours(kind: Kind) {
+    let Some(site) = Site::new(kind) else { return };
+    {
+        let mut hub = site.fake.hub();
+        hub.open("mallory", BRANCH, "main", "shop", "").is_fork = true;
+    }
+    assert_eq!(site.found().await, []);
+    assert_eq!(site.forge.open_pulls("tagwright/").await.unwrap(), []);
+}
+
+/// Approvals that our account may not take back stay, and that is told.
+pub async fn approvals_that_must_stay_stay(kind: Kind) {
+    let Some(site) = Site::new(kind) else { return };
+    let opened = site.opened().await;
+    site.fake.approve(opened.number, "ann");
+    site.fake.hub().may_dismiss = false;
+    let error = site.forge.dismiss(&opened, "newer").await.unwrap_err();
+    assert!(matches!(error, Error::Forbidden { .. }), "{error}");
 }
 
 /// Tests of the cases that a kind of forge has, by their names.

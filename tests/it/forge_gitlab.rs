@@ -1,6 +1,13 @@
 //! GitLab's client against a GitLab of the test's own.
 
-use crate::forge_cases::cases;
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use tagwright::forge::{Kind, Merge, Method, Status, Verdict};
+
+use crate::forge_cases::{BRANCH, Site, cases, wanted};
 
 cases! { GitLab:
     opens_once
@@ -24,4 +31,63 @@ cases! { GitLab:
     lacking_rights_are_told
     a_failure_may_pass
     commits_on_the_expected_head
+    a_push_in_between_is_not_overwritten
+    forks_are_not_ours
+    approvals_that_must_stay_stay
+}
+
+#[tokio::test]
+async fn nothing_is_merged_while_it_is_checked() {
+    let Some(site) = Site::new(Kind::GitLab) else {
+        return;
+    };
+    let opened = site.opened().await;
+    site.fake.hub().is_checking = true;
+    let merge = site
+        .forge
+        .merge_when_ready(&opened, Method::Merge)
+        .await
+        .unwrap();
+    assert_eq!(merge, Merge::NotYet("checking".to_owned()));
+    let asked = site.fake.requests();
+    assert!(
+        asked.iter().all(|line| !line.ends_with("/merge")),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_reviewer_that_is_dropped_is_not_asked_for_again() {
+    let Some(site) = Site::new(Kind::GitLab) else {
+        return;
+    };
+    site.fake.hub().one_reviewer = true;
+    let mut wanted = wanted();
+    wanted.reviewers = vec!["ann".to_owned(), "bob".to_owned()];
+    let opened = site.forge.open(&wanted).await.unwrap();
+    assert_eq!(opened.reviewers, ["ann"]);
+    site.fake.writes();
+    site.forge.edit(&opened, &wanted).await.unwrap();
+    assert_eq!(site.fake.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn other_words_for_what_is_waited_for_are_no_failure() {
+    let Some(site) = Site::new(Kind::GitLab) else {
+        return;
+    };
+    let head = site.tip(BRANCH);
+    let mut status = Status {
+        name: "tagwright/shop/production".to_owned(),
+        verdict: Verdict::Pending,
+        description: "waits for the window".to_owned(),
+        url: None,
+    };
+    site.forge.set_status(&head, &status).await.unwrap();
+    status.description = "waits for an approval".to_owned();
+    site.forge.set_status(&head, &status).await.unwrap();
+    status.verdict = Verdict::Success;
+    site.forge.set_status(&head, &status).await.unwrap();
+    let checks = site.forge.checks(&head, "none of ours").await.unwrap();
+    assert_eq!(checks.each, [(status.name, Verdict::Success)]);
 }

@@ -18,6 +18,7 @@
 pub mod azure;
 pub mod bitbucket;
 pub mod bitbucket_cloud;
+pub mod gitea;
 pub mod github;
 pub mod gitlab;
 pub mod hub;
@@ -126,6 +127,13 @@ pub struct Said {
     pub body: Value,
 }
 
+impl Meanwhile {
+    fn is_before(&self, asked: &Asked) -> bool {
+        let (method, end) = self.before.split_once(' ').unwrap();
+        asked.method == method && asked.line().ends_with(end)
+    }
+}
+
 impl Said {
     /// An answer with a body.
     pub fn new(status: u16, body: Value) -> Self {
@@ -183,11 +191,18 @@ enum Fault {
     Lost,
 }
 
+/// What happens just before a request, by the request's method and the end of its path.
+struct Meanwhile {
+    before: String,
+    happens: Box<dyn FnOnce(&mut Hub) + Send>,
+}
+
 /// What the server and the test share.
 struct Shared {
     dialect: Box<dyn Dialect>,
     hub: Mutex<Hub>,
     faults: Mutex<VecDeque<Fault>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
     log: Mutex<Vec<Asked>>,
 }
 
@@ -211,6 +226,7 @@ impl Fake {
             Kind::BitbucketCloud => Box::new(bitbucket_cloud::BitbucketCloud),
             Kind::BitbucketDataCenter => Box::new(bitbucket::BitbucketDataCenter),
             Kind::AzureDevOps => Box::new(azure::AzureDevOps),
+            Kind::Gitea => Box::new(gitea::Gitea),
             other => panic!("no fake of {other:?}"),
         };
         let root = dialect.root();
@@ -218,6 +234,7 @@ impl Fake {
             dialect,
             hub: Mutex::new(Hub::new(bare)),
             faults: Mutex::default(),
+            meanwhile: Mutex::default(),
             log: Mutex::default(),
         });
         let server = serve::Server::start(shared.clone());
@@ -297,6 +314,15 @@ impl Fake {
     /// The next request is carried out, but its answer is lost.
     pub fn lose_next(&self) {
         self.fault(Fault::Lost);
+    }
+
+    /// Something happens just before the next request whose method and path are `METHOD …END`, written
+    /// `METHOD END`.
+    pub fn before(&self, request: &str, happens: impl FnOnce(&mut Hub) + Send + 'static) {
+        *self.shared.meanwhile.lock().unwrap() = Some(Meanwhile {
+            before: request.to_owned(),
+            happens: Box::new(happens),
+        });
     }
 
     fn fault(&self, fault: Fault) {

@@ -25,6 +25,7 @@ mod forge_azure;
 mod forge_bitbucket;
 mod forge_bitbucket_cloud;
 mod forge_cases;
+mod forge_gitea;
 mod forge_github;
 mod forge_gitlab;
 mod forges;

@@ -26,6 +26,11 @@ impl Dialect for GitHub {
     }
 
     fn knows(&self, asked: &Asked) -> bool {
+        if asked.path[0] == "app" {
+            // An App's claim to be itself, which only the App can make.
+            let claim = asked.header("authorization").unwrap_or_default();
+            return claim.starts_with("Bearer ") && claim.split('.').count() == 3;
+        }
         asked.header("authorization") == Some(&format!("Bearer {TOKEN}"))
     }
 
@@ -85,6 +90,9 @@ fn route(asked: &Asked, hub: &mut Hub) -> Said {
     if segments == ["graphql"] {
         return graphql(asked, hub);
     }
+    if segments == ["app", "installations", "42", "access_tokens"] {
+        return access_token(asked, hub);
+    }
     let ["repos", "acme", "fleet", place @ ..] = &segments[..] else {
         return said(404, "Not Found");
     };
@@ -101,6 +109,21 @@ fn route(asked: &Asked, hub: &mut Hub) -> Said {
         (verb, [kind, n, rest @ ..]) => of_pull(asked, hub, (verb, kind, number(n), rest)),
         _ => said(404, "Not Found"),
     }
+}
+
+/// What an installation gets: a token for no more than it has.
+fn access_token(asked: &Asked, hub: &mut Hub) -> Said {
+    let granted = json!({
+        "contents": "write", "pull_requests": "write", "statuses": "write", "checks": "read",
+    });
+    let wanted = asked.body["permissions"].as_object().unwrap();
+    let is_granted = wanted.iter().all(|(name, level)| granted[name] == *level);
+    if asked.body["repositories"] != json!(["fleet"]) || !is_granted {
+        let words = "The permissions requested are not granted to this installation.";
+        return said(422, words);
+    }
+    let ends = hub.tick() + jiff::SignedDuration::from_hours(1);
+    Said::new(201, json!({"token": TOKEN, "expires_at": ends.to_string()}))
 }
 
 fn of_pull(asked: &Asked, hub: &mut Hub, of: (&str, &str, u64, &[&str])) -> Said {
@@ -217,6 +240,9 @@ fn comment(asked: &Asked, hub: &mut Hub, number: u64) -> Said {
 }
 
 fn dismiss(hub: &mut Hub, number: u64, id: &str) -> Said {
+    if !hub.may_dismiss {
+        return said(403, "Must have admin rights to Repository.");
+    }
     let pull = hub.pull(number).unwrap();
     let found = pull
         .reviews
@@ -440,7 +466,7 @@ fn schedule(input: &Value, hub: &mut Hub, number: u64) -> Result<Value, (&'stati
     if !hub.allows_auto_merge {
         return no("Auto merge is not allowed for this repository");
     }
-    let missing = hub.missing(number);
+    let (missing, is_checking) = (hub.missing(number), hub.is_checking);
     let pull = hub.pull(number).unwrap();
     if input["expectedHeadOid"]
         .as_str()
@@ -450,6 +476,9 @@ fn schedule(input: &Value, hub: &mut Hub, number: u64) -> Result<Value, (&'stati
     }
     if pull.draft {
         return no("Pull request is in draft status");
+    }
+    if is_checking {
+        return no("Pull request is in unstable status");
     }
     if missing.is_empty() {
         return no("Pull request is in clean status");
@@ -550,8 +579,9 @@ fn simple(hub: &Hub, pull: &Pull) -> Value {
         // The merge that it would be.
         _ => Value::from("f".repeat(40)),
     };
-    let branch = |name: &str, commit: &str| {
-        let repo = json!({"name": "fleet", "full_name": "acme/fleet"});
+    let branch = |name: &str, commit: &str, is_fork: bool| {
+        let owner = if is_fork { "mallory" } else { "acme" };
+        let repo = json!({"name": "fleet", "full_name": format!("{owner}/fleet")});
         json!({"label": format!("acme:{name}"), "ref": name, "sha": commit, "repo": repo})
     };
     let base = hub.tip(&pull.base).unwrap_or_default();
@@ -571,8 +601,8 @@ fn simple(hub: &Hub, pull: &Pull) -> Value {
         "labels": pull.labels.iter().map(|name| named(name)).collect::<Vec<_>>(),
         "requested_reviewers": people.iter().map(|name| user(name)).collect::<Vec<_>>(),
         "requested_teams": teams.collect::<Vec<_>>(),
-        "head": branch(&pull.branch, &pull.head),
-        "base": branch(&pull.base, &base),
+        "head": branch(&pull.branch, &pull.head, pull.is_fork),
+        "base": branch(&pull.base, &base, false),
         "created_at": time(pull.created),
         "closed_at": closed,
         "merged_at": merged,

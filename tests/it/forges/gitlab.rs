@@ -170,6 +170,7 @@ fn change(asked: &Asked, hub: &mut Hub, number: u64) -> Said {
     let labels = split(asked.text("add_labels").unwrap_or_default());
     hub.labels.extend(labels.iter().cloned());
     let people = hub.people.clone();
+    let most = if hub.one_reviewer { 1 } else { usize::MAX };
     let pull = hub.pull(number).unwrap();
     if let Some(title) = asked.text("title") {
         set_title(pull, title);
@@ -192,7 +193,7 @@ fn change(asked: &Asked, hub: &mut Hub, number: u64) -> Said {
             .iter()
             .filter(|(_, id)| has(id))
             .map(|(name, _)| name.clone());
-        pull.requested = names.collect();
+        pull.requested = names.take(most).collect();
     }
     let pull = pull.clone();
     Said::new(200, request(hub, &pull))
@@ -258,6 +259,9 @@ fn reviewers(hub: &Hub, pull: &Pull) -> Value {
 }
 
 fn reset(hub: &mut Hub, number: u64) -> Said {
+    if !hub.may_dismiss {
+        return said(401, "401 Unauthorized");
+    }
     for review in &mut hub.pull(number).unwrap().reviews {
         if review.opinion == Opinion::Approved {
             review.opinion = Opinion::Dismissed;
@@ -290,6 +294,7 @@ fn request(hub: &Hub, pull: &Pull) -> Value {
     reviewers.sort();
     reviewers.dedup();
     let status = match (&pull.state, hub.missing(pull.number).is_empty()) {
+        (State::Open, _) if hub.is_checking => "checking",
         (State::Open, true) => "mergeable",
         (State::Open, false) => "ci_must_pass",
         _ => "not_open",
@@ -308,7 +313,7 @@ fn request(hub: &Hub, pull: &Pull) -> Value {
         "reviewers": reviewers.iter().map(|name| user(hub, name)).collect::<Vec<_>>(),
         "source_branch": pull.branch,
         "target_branch": pull.base,
-        "source_project_id": PROJECT,
+        "source_project_id": if pull.is_fork { PROJECT + 1 } else { PROJECT },
         "target_project_id": PROJECT,
         "sha": pull.head,
         "merge_commit_sha": merged.map(|(_, _, commit)| commit.clone()),

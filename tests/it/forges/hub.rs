@@ -69,6 +69,8 @@ pub struct Pull {
     pub author: String,
     /// From.
     pub branch: String,
+    /// Whether its branch is one of a fork.
+    pub is_fork: bool,
     /// To.
     pub base: String,
     /// In one line.
@@ -134,6 +136,12 @@ pub struct Hub {
     pub dismisses_stale: bool,
     /// Whether it merges by itself when asked to.
     pub allows_auto_merge: bool,
+    /// Whether our account may take others' approvals back.
+    pub may_dismiss: bool,
+    /// Whether it is still looking whether something can be merged.
+    pub is_checking: bool,
+    /// Whether only one reviewer is taken, and the others are dropped without a word.
+    pub one_reviewer: bool,
     /// Most items of a page.
     pub largest_page: usize,
     /// Whether our account may only read.
@@ -159,6 +167,9 @@ impl Hub {
             approvals: 0,
             dismisses_stale: true,
             allows_auto_merge: true,
+            may_dismiss: true,
+            is_checking: false,
+            one_reviewer: false,
             largest_page: 100,
             is_read_only: false,
             is_hidden: false,
@@ -284,6 +295,7 @@ impl Hub {
             number: self.pulls.len() as u64 + 1,
             author: author.to_owned(),
             branch: branch.to_owned(),
+            is_fork: false,
             base: base.to_owned(),
             title: title.to_owned(),
             body: body.to_owned(),

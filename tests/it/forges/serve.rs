@@ -122,6 +122,14 @@ fn answer(shared: &Shared, asked: Asked) -> Said {
         return dialect.unauthorized();
     }
     let mut hub = shared.hub.lock().unwrap();
+    let meanwhile = shared
+        .meanwhile
+        .lock()
+        .unwrap()
+        .take_if(|meanwhile| meanwhile.is_before(&asked));
+    if let Some(meanwhile) = meanwhile {
+        (meanwhile.happens)(&mut hub);
+    }
     hub.refresh();
     if hub.is_hidden {
         return dialect.missing();

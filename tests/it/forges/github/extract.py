@@ -27,6 +27,8 @@ STATUS = {"context": {}, "state": {}, "description": {}, "target_url": {}}
 REF = {"ref": {}, "object": {"type": {}, "sha": {}}}
 R = "/repos/{owner}/{repo}"
 WANTED = [
+    ("post", "/app/installations/{installation_id}/access_tokens", "201",
+     {"token": {}, "expires_at": {}}),
     ("get", f"{R}/pulls", "200", PULL),
     ("post", f"{R}/pulls", "201", WHOLE),
     ("get", f"{R}/pulls/{{pull_number}}", "200", WHOLE),
