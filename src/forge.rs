@@ -73,7 +73,9 @@ pub trait Forge: Send + Sync {
     /// The merged pull request that brought `commit` to the branch `base`, if one did.
     fn merged_by<'a>(&'a self, commit: &'a str, base: &'a str) -> Answer<'a, Option<Pull>>;
 
-    /// Makes a commit that the forge signs, on `branch` and only if `branch` is at its `parent`.
+    /// Makes a commit that the forge signs, on `branch` and only if `branch` is at its `parent`. Where a
+    /// forge has no way to say that, the branch is looked at before: who pushes other files in between
+    /// is built upon, who pushes the same ones makes it [`Committed::Moved`].
     fn commit<'a>(&'a self, commit: &'a NewCommit) -> Answer<'a, Committed>;
 
     /// What this forge can't do, so that it is told at the start rather than when it is missed.
@@ -108,9 +110,9 @@ pub struct Pull {
     pub draft: bool,
     /// Its labels; empty where the forge has none.
     pub labels: Vec<String>,
-    /// Who is asked for a review, and who gave one.
+    /// Who is asked for a review, and who gave one where the forge tells both together.
     pub reviewers: Vec<String>,
-    /// Whether the forge will merge it by itself.
+    /// Whether the forge will merge it by itself; false where the forge does not tell.
     pub auto_merge: bool,
     /// What became of it.
     pub state: State,

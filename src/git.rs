@@ -28,7 +28,7 @@ pub mod tree;
 mod words;
 
 pub use crate::http::PlainHttp;
-pub use crate::http::github_app::GitHubApp;
+pub use crate::secret::GitHubApp;
 pub use clone::{CloneError, PersonsClone, Published};
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};

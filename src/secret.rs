@@ -21,6 +21,17 @@ pub enum Secret {
     Env(String),
 }
 
+/// A GitHub App, where it is installed: who signs in with a key rather than a token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GitHubApp {
+    /// The App's id or client id.
+    pub id: String,
+    /// The installation's id.
+    pub installation: u64,
+    /// The App's private key: RSA, PEM.
+    pub key: Secret,
+}
+
 /// Why a secret can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

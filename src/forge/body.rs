@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::Wanted;
 use crate::diag;
 
 /// How a note is hidden from readers.
@@ -94,6 +95,15 @@ pub(super) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
 /// `text` on one line, cut with a mark where it has more than `longest` characters.
 pub(super) fn short(text: &str, longest: usize) -> String {
     diag::quoted(text, longest.saturating_sub(1))
+}
+
+/// `wanted` with a title and a text that a forge takes: as long as this, in characters and UTF-16 units.
+pub(super) fn fitting(wanted: &Wanted, title: usize, text: usize) -> Wanted {
+    Wanted {
+        title: short(&wanted.title, title),
+        body: cut(&wanted.body, text).into_owned(),
+        ..wanted.clone()
+    }
 }
 
 /// Where what readers see ends: before a hidden note or another HTML comment that ends the text.

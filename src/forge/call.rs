@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, words};
 use crate::clock::Clock;
-use crate::http::github_app::{self, GitHubApp, Scope, Tokens};
-use crate::secret::Secret;
+use crate::http::github_app::{self, Installation, Scope, Tokens};
+use crate::secret::{GitHubApp, Secret};
 use crate::{diag, http};
 
 use kept::Kept;
@@ -257,17 +257,36 @@ impl Caller {
                 request.basic_auth(user, Some(read(secret)?.expose_secret()))
             }
             Access::App(app, repository, permissions) => {
-                let scope = Scope {
-                    api: &self.base,
-                    repository,
-                    permissions,
-                };
-                let now = self.clock.now();
-                let mut tokens = self.tokens.lock().await;
-                let token = tokens.token(app, scope, &self.client, now).await;
-                request.bearer_auth(token.map_err(|error| self.no_token(error))?.expose_secret())
+                let token = self.app_token(app, repository, permissions).await?;
+                request.bearer_auth(token.expose_secret())
             }
         })
+    }
+
+    async fn app_token(
+        &self,
+        app: &GitHubApp,
+        repository: &str,
+        permissions: &[(&str, &str)],
+    ) -> Result<SecretString, Error> {
+        let now = self.clock.now();
+        let mut tokens = self.tokens.lock().await;
+        if let Some(token) = tokens.kept(now) {
+            return Ok(token);
+        }
+        let key = app.key.read().map_err(|source| self.unreadable(source))?;
+        let app = Installation {
+            app: &app.id,
+            id: app.installation,
+            key: &key,
+        };
+        let scope = Scope {
+            api: &self.base,
+            repository,
+            permissions,
+        };
+        let renewed = tokens.renew(app, scope, &self.client, now).await;
+        renewed.map_err(|error| self.no_token(error))
     }
 
     fn unreadable(&self, source: crate::secret::Error) -> Error {
@@ -278,21 +297,27 @@ impl Caller {
     }
 
     fn no_token(&self, error: github_app::Error) -> Error {
-        let (host, words) = (self.host.clone(), error.to_string());
+        let host = self.host.clone();
         let what = "sign in as a GitHub App".to_owned();
         match error {
-            github_app::Error::Secret(source) => self.unreadable(source),
             github_app::Error::Key => Error::Credentials {
                 host,
                 why: "the GitHub App's key is not an RSA private key in PEM",
             },
-            github_app::Error::Unreachable(words) => Error::Unreachable { host, words },
-            // The permissions that are asked for are not all granted.
-            github_app::Error::Refused { status: 422, .. } => {
-                Error::Forbidden { host, what, words }
+            github_app::Error::Unreachable(error) => Error::Unreachable {
+                host,
+                words: diag::chain(&error),
+            },
+            github_app::Error::Refused { status, words } => {
+                // 422: the permissions that are asked for are not all granted.
+                let status = if status == 422 { 403 } else { status };
+                refused(host, what, status, words::clean(&words))
             }
-            github_app::Error::Refused { status, .. } => refused(host, what, status, words),
-            github_app::Error::Garbled => Error::Garbled { host, what, words },
+            github_app::Error::Garbled => Error::Garbled {
+                host,
+                what,
+                words: error.to_string(),
+            },
         }
     }
 

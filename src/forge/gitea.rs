@@ -38,6 +38,12 @@ const PAGE: &str = "50";
 /// it was touched lately.
 const MAX_PAST: usize = 5;
 
+/// Longest title, in characters: 255 with what makes a draft of it.
+const MAX_TITLE: usize = 240;
+
+/// Longest text, in UTF-16 units. Gitea has no limit; many a proxy before it takes a megabyte at most.
+const MAX_BODY: usize = 250_000;
+
 /// Longest description of a status, in characters: it is for one line.
 const MAX_DESCRIPTION: usize = 255;
 
@@ -175,6 +181,7 @@ impl Gitea {
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<Pull, Error> {
+        let wanted = &body::fitting(wanted, MAX_TITLE, MAX_BODY);
         const WHAT: &str = "open a pull request";
         let ask = self.at(Verb::POST, WHAT, &["pulls"]).body(json!({
             "head": wanted.branch,
@@ -478,7 +485,10 @@ impl Forge for Gitea {
     }
 
     fn edit<'a>(&'a self, pull: &'a Pull, wanted: &'a Wanted) -> Answer<'a, Pull> {
-        Box::pin(self.change(pull, wanted))
+        Box::pin(async move {
+            let wanted = body::fitting(wanted, MAX_TITLE, MAX_BODY);
+            self.change(pull, &wanted).await
+        })
     }
 
     fn close<'a>(&'a self, pull: &'a Pull, comment: &'a str) -> Answer<'a, ()> {

@@ -36,6 +36,12 @@ const PAGE: &str = "100";
 /// How many pull requests of one branch are looked at: what became of the newest is what counts.
 const NEWEST: &str = "10";
 
+/// Longest title, in characters.
+const MAX_TITLE: usize = 256;
+
+/// Longest text, in characters: more is answered with "body is too long".
+const MAX_BODY: usize = 65_536;
+
 /// Longest description of a status, in characters.
 const MAX_DESCRIPTION: usize = 140;
 
@@ -155,6 +161,7 @@ impl GitHub {
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<Pull, Error> {
+        let wanted = &body::fitting(wanted, MAX_TITLE, MAX_BODY);
         const WHAT: &str = "open a pull request";
         let ask = self.at(Verb::POST, WHAT, &["pulls"]).body(json!({
             "title": wanted.title,
@@ -407,7 +414,10 @@ impl Forge for GitHub {
     }
 
     fn edit<'a>(&'a self, pull: &'a Pull, wanted: &'a Wanted) -> Answer<'a, Pull> {
-        Box::pin(self.change(pull, wanted))
+        Box::pin(async move {
+            let wanted = body::fitting(wanted, MAX_TITLE, MAX_BODY);
+            self.change(pull, &wanted).await
+        })
     }
 
     fn close<'a>(&'a self, pull: &'a Pull, comment: &'a str) -> Answer<'a, ()> {

@@ -34,6 +34,12 @@ const PAGE: &str = "100";
 /// How many merge requests of one branch are looked at: what became of the newest is what counts.
 const NEWEST: &str = "10";
 
+/// Longest title, in characters: 255 with what makes a draft of it.
+const MAX_TITLE: usize = 240;
+
+/// Longest text, in characters ("Create MR").
+const MAX_BODY: usize = 1_048_576;
+
 /// Longest description and page of a status, in characters.
 const MAX_STATUS: usize = 255;
 
@@ -113,6 +119,7 @@ impl GitLab {
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<Pull, Error> {
+        let wanted = &body::fitting(wanted, MAX_TITLE, MAX_BODY);
         const WHAT: &str = "open a merge request";
         let mut fields = json!({
             "source_branch": wanted.branch,
@@ -420,7 +427,8 @@ impl Forge for GitLab {
         Box::pin(async move {
             // Reviewers' ids are not in what the caller has.
             let raw = self.one("change a merge request", pull.number).await?;
-            self.change(raw, wanted).await
+            let wanted = body::fitting(wanted, MAX_TITLE, MAX_BODY);
+            self.change(raw, &wanted).await
         })
     }
 

@@ -12,9 +12,9 @@ use reqwest::Url;
 use super::call::Paces;
 use super::{Error, Forge};
 use crate::clock::Clock;
-use crate::http::github_app::{self, GitHubApp};
+use crate::http::github_app;
 use crate::http::{PlainHttp, is_loopback};
-use crate::secret::Secret;
+use crate::secret::{GitHubApp, Secret};
 
 /// The kinds of forges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

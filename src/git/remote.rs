@@ -11,9 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::http::github_app::GitHubApp;
 use crate::http::{PlainHttp, is_loopback};
-use crate::secret::Secret;
+use crate::secret::{GitHubApp, Secret};
 
 /// A config repo's address and the way to sign in there.
 #[derive(Debug, Clone, PartialEq, Eq)]

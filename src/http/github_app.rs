@@ -21,9 +21,6 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::diag;
-use crate::secret::{self, Secret};
-
 /// How long a claim is good: GitHub takes ten minutes at most, and its clock may be ahead of ours.
 const CLAIM: SignedDuration = SignedDuration::from_mins(9);
 
@@ -40,21 +37,18 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of an answer; the real ones have a few hundred.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Longest quotation of GitHub, in characters: a sentence or two.
-const MAX_WORDS: usize = 300;
-
 /// The version of the interface that is spoken.
 const VERSION: &str = "2022-11-28";
 
-/// A GitHub App, where it is installed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GitHubApp {
+/// An App, where it is installed.
+#[derive(Debug, Clone, Copy)]
+pub struct Installation<'a> {
     /// The App's id or client id.
-    pub id: String,
+    pub app: &'a str,
     /// The installation's id.
-    pub installation: u64,
+    pub id: u64,
     /// The App's private key: RSA, PEM.
-    pub key: Secret,
+    pub key: &'a SecretString,
 }
 
 /// What a token is for.
@@ -71,21 +65,18 @@ pub struct Scope<'a> {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The App's key can't be read.
-    #[error("the GitHub App's key can't be read")]
-    Secret(#[source] secret::Error),
     /// The App's key is none.
     #[error("the GitHub App's key is not an RSA private key in PEM")]
     Key,
-    /// GitHub can't be reached: why not.
-    #[error("{0}")]
-    Unreachable(String),
+    /// GitHub can't be reached.
+    #[error("GitHub can't be asked for a token")]
+    Unreachable(#[source] reqwest::Error),
     /// GitHub gives none.
-    #[error("for the GitHub App: HTTP {status}: {words}")]
+    #[error("GitHub gives the App no token (HTTP {status})")]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// GitHub's words.
+        /// GitHub's words, as they came: to be cleaned before they are shown.
         words: String,
     },
     /// GitHub's answer has none.
@@ -109,22 +100,24 @@ struct Answer {
 }
 
 impl Tokens {
-    /// A token for a scope, a new one if need be.
+    /// The token that was had, as long as it is good for a while.
+    pub fn kept(&self, now: Timestamp) -> Option<SecretString> {
+        let token = self.0.as_ref();
+        let good = token.filter(|token| now.duration_until(token.ends) > SPARE);
+        good.map(|token| token.text.clone())
+    }
+
+    /// A new token for a scope.
     ///
     /// # Errors
     /// When the key can't be used, or GitHub can't be reached or gives no token.
-    pub async fn token(
+    pub async fn renew(
         &mut self,
-        app: &GitHubApp,
+        app: Installation<'_>,
         scope: Scope<'_>,
         client: &reqwest::Client,
         now: Timestamp,
     ) -> Result<SecretString, Error> {
-        if let Some(token) = &self.0
-            && now.duration_until(token.ends) > SPARE
-        {
-            return Ok(token.text.clone());
-        }
         let answer = ask(app, scope, client, now).await?;
         let text = SecretString::from(answer.token);
         self.0 = Some(Token {
@@ -141,14 +134,13 @@ impl Tokens {
 }
 
 async fn ask(
-    app: &GitHubApp,
+    app: Installation<'_>,
     scope: Scope<'_>,
     client: &reqwest::Client,
     now: Timestamp,
 ) -> Result<Answer, Error> {
-    let key = app.key.read().map_err(Error::Secret)?;
-    let claim = claim(app, &key, now).ok_or(Error::Key)?;
-    let path = format!("/app/installations/{}/access_tokens", app.installation);
+    let claim = claim(app, now).ok_or(Error::Key)?;
+    let path = format!("/app/installations/{}/access_tokens", app.id);
     let mut place = scope.api.clone();
     place.set_path(&format!("{}{path}", place.path().trim_end_matches('/')));
     let permissions: HashMap<_, _> = scope.permissions.iter().copied().collect();
@@ -163,7 +155,7 @@ async fn ask(
         .header("x-github-api-version", VERSION)
         .timeout(TIMEOUT)
         .json(&body);
-    let unreachable = |error: reqwest::Error| Error::Unreachable(diag::chain(&error.without_url()));
+    let unreachable = |error: reqwest::Error| Error::Unreachable(error.without_url());
     let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let mut bytes = Vec::new();
@@ -202,17 +194,17 @@ pub fn api(repository: &Url) -> Url {
 fn message(answer: &[u8]) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
     let message = json.as_ref().and_then(|json| json["message"].as_str());
-    diag::quoted(message.unwrap_or_default(), MAX_WORDS)
+    message.unwrap_or_default().to_owned()
 }
 
 /// The App's signed claim to be itself (RFC 7515, RFC 7518 section 3.3); `None` if the key is none.
-fn claim(app: &GitHubApp, key: &SecretString, now: Timestamp) -> Option<SecretString> {
-    let key = key_pair(key.expose_secret())?;
+fn claim(app: Installation<'_>, now: Timestamp) -> Option<SecretString> {
+    let key = key_pair(app.key.expose_secret())?;
     let seconds = |at: Timestamp| at.as_second();
     let claims = serde_json::json!({
         "iat": seconds(now.checked_sub(DRIFT).ok()?),
         "exp": seconds(now.checked_add(CLAIM).ok()?),
-        "iss": app.id,
+        "iss": app.app,
     });
     let header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
     let part = |json: &serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());

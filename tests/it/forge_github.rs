@@ -8,8 +8,7 @@
 use std::process::Command;
 
 use tagwright::forge::{self, Credentials, Error, Kind, Merge, Method};
-use tagwright::http::github_app::GitHubApp;
-use tagwright::secret::Secret;
+use tagwright::secret::{GitHubApp, Secret};
 
 use crate::forge_cases::{BRANCH, Site, cases, wanted};
 use crate::git_world::run;
@@ -78,6 +77,23 @@ async fn nothing_to_merge_is_no_pull_request() {
         "{error}"
     );
     assert!(error.to_string().contains("No commits between"), "{error}");
+}
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_cut_and_not_written_again() {
+    let Some(site) = Site::new(Kind::GitHub) else {
+        return;
+    };
+    let mut wanted = wanted();
+    wanted.body = format!("{}\n\n<!-- tagwright: note -->", "a line\n".repeat(20_000));
+    wanted.title = "é".repeat(1000);
+    site.forge.open(&wanted).await.unwrap();
+    let found = site.found().await.remove(0);
+    assert!(found.body.ends_with("<!-- tagwright: note -->"));
+    assert_eq!(found.title.chars().count(), 256);
+    site.fake.writes();
+    site.forge.edit(&found, &wanted).await.unwrap();
+    assert_eq!(site.fake.writes(), [""; 0]);
 }
 
 #[tokio::test]

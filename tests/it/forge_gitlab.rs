@@ -1,10 +1,5 @@
 //! GitLab's client against a GitLab of the test's own.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
-
 use tagwright::forge::{Kind, Merge, Method, Status, Verdict};
 
 use crate::forge_cases::{BRANCH, Site, cases, wanted};

@@ -1,3 +1,5 @@
+//! The one way to ask, against a server that answers from a script.
+
 use std::sync::Mutex;
 
 use axum::Router;

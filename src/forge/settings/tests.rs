@@ -1,3 +1,5 @@
+//! Guesses from the URLs that people have.
+
 use super::*;
 
 fn address(url: &str) -> Address {

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Carrier, Limits, Shared, lock, runtime};
 use crate::clock::Clock;
 use crate::git::{Auth, Error, GitHubApp, Remote, words};
-use crate::http::github_app::{self, Scope, Tokens};
+use crate::http::github_app::{self, Installation, Scope, Tokens};
 use crate::{diag, http};
 
 /// Some servers tell Git from browsers by the start of this.
@@ -118,37 +118,58 @@ impl Clients {
             remote: name.to_owned(),
             words: source.to_string(),
         })?;
+        let now = Clock::system().now();
+        if let Some(token) = self.tokens.kept(now) {
+            return Ok(token);
+        }
+        let key = app.key.read().map_err(|source| Error::Secret {
+            remote: name.to_owned(),
+            source,
+        })?;
+        let app = Installation {
+            app: &app.id,
+            id: app.installation,
+            key: &key,
+        };
         let repository = url.path().rsplit('/').next().unwrap_or_default();
         let scope = Scope {
             api: &github_app::api(url),
             repository: repository.trim_end_matches(".git"),
             permissions: &[("contents", "write")],
         };
-        let now = Clock::system().now();
         handle
-            .block_on(self.tokens.token(app, scope, client, now))
+            .block_on(self.tokens.renew(app, scope, client, now))
             .map_err(|error| no_token(error, name))
     }
 }
 
 /// Why there is no token, as the failure of an exchange that it is.
 fn no_token(error: github_app::Error, name: &str) -> Error {
-    let (remote, words) = (name.to_owned(), error.to_string());
+    let remote = name.to_owned();
     match error {
-        github_app::Error::Secret(source) => Error::Secret { remote, source },
         github_app::Error::Key => Error::Credentials {
             remote,
             why: "the GitHub App's key is not an RSA private key in PEM",
         },
-        github_app::Error::Unreachable(words) => Error::Unreachable { remote, words },
-        github_app::Error::Refused { status, .. } => match status {
-            401 => Error::Auth { remote, words },
-            403 | 422 => Error::Forbidden { remote, words },
-            404 => Error::NotFound { remote, words },
-            429 | 500.. => Error::Server { remote, words },
-            _ => Error::Protocol { remote, words },
+        github_app::Error::Unreachable(error) => Error::Unreachable {
+            remote,
+            words: diag::chain(&error),
         },
-        github_app::Error::Garbled => Error::Protocol { remote, words },
+        github_app::Error::Refused { status, words } => {
+            let words = words::clean(words.as_bytes());
+            let words = format!("for the GitHub App: HTTP {status}: {words}");
+            match status {
+                401 => Error::Auth { remote, words },
+                403 | 422 => Error::Forbidden { remote, words },
+                404 => Error::NotFound { remote, words },
+                429 | 500.. => Error::Server { remote, words },
+                _ => Error::Protocol { remote, words },
+            }
+        }
+        github_app::Error::Garbled => Error::Protocol {
+            remote,
+            words: error.to_string(),
+        },
     }
 }
 

@@ -5,13 +5,15 @@
 //! fails.
 
 pub mod openapi;
+mod shape;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::hub::Status;
+use shape::{issue, named, review, simple, status, user, whole};
+
 use super::{Asked, Dialect, Hub, Method, Opinion, Pull, Said, State, TOKEN, US, paged};
 
 /// Most statuses of one name that a commit takes.
@@ -187,6 +189,10 @@ fn create(asked: &Asked, hub: &mut Hub) -> Said {
     if hub.is_in(&tip, &onto) {
         let words = format!("No commits between {base} and {branch}");
         return invalid("PullRequest", "", Some(&words));
+    }
+    if text("body").chars().count() > 65_536 {
+        let words = "body is too long (maximum is 65536 characters)";
+        return invalid("Issue", "body", Some(words));
     }
     let pull = hub.open(US, &branch, &base, &text("title"), &text("body"));
     pull.draft = asked.body["draft"] == true;
@@ -511,114 +517,4 @@ fn commit(input: &Value, hub: &mut Hub) -> Result<Value, (&'static str, String)>
     let id = hub.commit(parent, message.trim_end(), &files.collect::<Vec<_>>());
     hub.git(&["update-ref", &format!("refs/heads/{branch}"), &id, parent]);
     Ok(json!({"commit": {"oid": id}}))
-}
-
-fn user(name: &str) -> Value {
-    json!({"login": name, "type": "User"})
-}
-
-fn named(name: &str) -> Value {
-    json!({"name": name, "color": "ededed", "default": false})
-}
-
-fn time(at: Timestamp) -> String {
-    at.to_string()
-}
-
-fn status(status: &Status) -> Value {
-    json!({
-        "context": status.name,
-        "state": status.verdict,
-        "description": status.description,
-        "target_url": status.url,
-    })
-}
-
-fn review(review: &super::hub::Review) -> Value {
-    let state = match review.opinion {
-        Opinion::Approved => "APPROVED",
-        Opinion::Rejected => "CHANGES_REQUESTED",
-        Opinion::Commented => "COMMENTED",
-        Opinion::Dismissed => "DISMISSED",
-    };
-    json!({
-        "id": review.id,
-        "user": user(&review.by),
-        "state": state,
-        "body": "",
-        "commit_id": review.commit,
-        "submitted_at": time(review.at),
-    })
-}
-
-fn issue(pull: &Pull) -> Value {
-    let (state, by) = match &pull.state {
-        State::Open => ("open", Value::Null),
-        State::Closed(by, _) | State::Merged(by, _, _) => ("closed", user(by)),
-    };
-    json!({"number": pull.number, "state": state, "title": pull.title, "closed_by": by})
-}
-
-/// A pull request as listings have it.
-fn simple(hub: &Hub, pull: &Pull) -> Value {
-    let (teams, people): (Vec<_>, Vec<_>) = pull
-        .requested
-        .iter()
-        .partition(|name| name.starts_with('@'));
-    let teams = teams.iter().map(|name| {
-        let slug = name.rsplit('/').next().unwrap();
-        json!({"slug": slug, "name": slug, "html_url": format!("https://forge.example/orgs/acme/teams/{slug}")})
-    });
-    let (closed, merged) = match &pull.state {
-        State::Open => (None, None),
-        State::Closed(_, at) => (Some(time(*at)), None),
-        State::Merged(_, at, _) => (Some(time(*at)), Some(time(*at))),
-    };
-    let merge = match &pull.state {
-        State::Merged(_, _, commit) => Value::from(commit.as_str()),
-        // The merge that it would be.
-        _ => Value::from("f".repeat(40)),
-    };
-    let branch = |name: &str, commit: &str, is_fork: bool| {
-        let owner = if is_fork { "mallory" } else { "acme" };
-        let repo = json!({"name": "fleet", "full_name": format!("{owner}/fleet")});
-        json!({"label": format!("acme:{name}"), "ref": name, "sha": commit, "repo": repo})
-    };
-    let base = hub.tip(&pull.base).unwrap_or_default();
-    let auto_merge = pull
-        .auto_merge
-        .as_ref()
-        .map(|_| json!({"merge_method": "merge", "enabled_by": user(US)}));
-    json!({
-        "number": pull.number,
-        "node_id": format!("PR_{}", pull.number),
-        "html_url": format!("https://forge.example/acme/fleet/pull/{}", pull.number),
-        "state": match pull.state { State::Open => "open", _ => "closed" },
-        "title": pull.title,
-        "body": if pull.body.is_empty() { Value::Null } else { pull.body.as_str().into() },
-        "user": user(&pull.author),
-        "draft": pull.draft,
-        "labels": pull.labels.iter().map(|name| named(name)).collect::<Vec<_>>(),
-        "requested_reviewers": people.iter().map(|name| user(name)).collect::<Vec<_>>(),
-        "requested_teams": teams.collect::<Vec<_>>(),
-        "head": branch(&pull.branch, &pull.head, pull.is_fork),
-        "base": branch(&pull.base, &base, false),
-        "created_at": time(pull.created),
-        "closed_at": closed,
-        "merged_at": merged,
-        "merge_commit_sha": merge,
-        "auto_merge": auto_merge,
-    })
-}
-
-/// A pull request alone, which says more.
-fn whole(hub: &Hub, pull: &Pull) -> Value {
-    let mut whole = simple(hub, pull);
-    let by = match &pull.state {
-        State::Merged(by, _, _) => user(by),
-        _ => Value::Null,
-    };
-    whole["merged"] = (!by.is_null()).into();
-    whole["merged_by"] = by;
-    whole
 }

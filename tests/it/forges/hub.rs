@@ -189,7 +189,7 @@ impl Hub {
 
     /// A time later than all before.
     pub fn tick(&mut self) -> Timestamp {
-        self.now = self.now + SignedDuration::from_secs(1);
+        self.now += SignedDuration::from_secs(1);
         self.now
     }
 

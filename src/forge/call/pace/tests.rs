@@ -1,3 +1,5 @@
+//! The pace, without waiting for it: times are values.
+
 use super::*;
 
 /// 2026-01-02T03:04:05Z.
@@ -15,11 +17,14 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.collect()
 }
 
+/// A status, headers and words, and how many seconds they ask for.
+type Refusal<'a> = (u16, &'a [(&'static str, &'a str)], &'a str, Option<i64>);
+
 #[test]
 fn refusals_say_until_when() {
     let reset = &(NOW + 90).to_string();
     let slow = "You have exceeded a secondary rate limit.";
-    let table: &[(u16, &[(&'static str, &str)], &str, Option<i64>)] = &[
+    let table: &[Refusal<'_>] = &[
         (429, &[("retry-after", "7")], "", Some(7)),
         (
             429,

@@ -1,3 +1,5 @@
+//! What Gitea says, in small.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What GitHub says, in small.
+
 use super::*;
 
 fn reviews(given: &[(&str, &str)]) -> Vec<(String, Opinion)> {

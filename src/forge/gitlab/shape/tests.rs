@@ -1,3 +1,5 @@
+//! What GitLab says, in small.
+
 use super::*;
 
 #[test]
