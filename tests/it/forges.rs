@@ -223,11 +223,10 @@ impl Fake {
         let dialect: Box<dyn Dialect> = match kind {
             Kind::GitHub => Box::new(github::GitHub),
             Kind::GitLab => Box::new(gitlab::GitLab),
+            Kind::Gitea => Box::new(gitea::Gitea),
             Kind::BitbucketCloud => Box::new(bitbucket_cloud::BitbucketCloud),
             Kind::BitbucketDataCenter => Box::new(bitbucket::BitbucketDataCenter),
             Kind::AzureDevOps => Box::new(azure::AzureDevOps),
-            Kind::Gitea => Box::new(gitea::Gitea),
-            other => panic!("no fake of {other:?}"),
         };
         let root = dialect.root();
         let shared = Arc::new(Shared {

@@ -133,10 +133,10 @@ impl Pace {
         effort: Effort,
         now: impl Fn() -> Timestamp,
     ) -> Result<Option<SemaphorePermit<'_>>, Timestamp> {
-        // Never closed.
-        let place = self.places.acquire().await.ok();
         let slot = self.reserve(effort, now(), Instant::now())?;
         tokio::time::sleep_until(slot).await;
+        // Never closed.
+        let place = self.places.acquire().await.ok();
         // Another request may have been refused meanwhile.
         lock(&self.state).open(now())?;
         Ok(place)
