@@ -41,10 +41,13 @@ pub use folder::FolderPath;
 pub use glob::{Globs, ImageGlobs, Paths};
 pub use name::{FluxMarker, InvalidName, Name};
 pub use presets::names as preset_names;
-pub use raw_service::PushMode;
 pub use raw_service::commit::Grouping;
+pub use raw_service::push::{PullGrouping, PushMode, Rebuild};
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
-pub use service::{Commits, Hold, PoliciesEntry, Registry, Repository, Server, Service};
+pub use service::{
+    Commits, ForgeAccess, Hold, PoliciesEntry, Pulls, Registry, Repository, Server, Service,
+    Signing,
+};
 pub use target::Target;
 pub use template::{Blank, Template};
 pub use tree::MAX_FILE;

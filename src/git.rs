@@ -34,7 +34,7 @@ pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
 pub use history::{Past, Touched};
 pub use id::{BlobId, CommitId};
-pub use mirror::Mirror;
+pub use mirror::{History, Mirror};
 pub use origin::{Origin, origin};
 pub use push::PushOutcome;
 pub use remote::{Auth, Identity, Remote, RemoteUrl};

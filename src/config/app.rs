@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
 use super::raw_app::{RawApp, RawStage, RawTarget};
+use super::raw_service::push::PushMode;
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use super::service::PoliciesEntry;
@@ -73,6 +74,8 @@ pub struct Stage {
     pub policy: Policy,
     /// What is written of a choice.
     pub write: Write,
+    /// How its changes are published, if that is stricter than the repository's.
+    pub push: PushMode,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -181,6 +184,7 @@ fn whole_repository(
         paths: Paths::new(everything, Globs::default()),
         policy: policy?.clone(),
         write: tags::write(write, policy?, report)?,
+        push: PushMode::default(),
     }])
 }
 
@@ -221,9 +225,14 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
         None => above.policy.cloned(),
     };
     let policy = policy?;
+    let push = match raw.push.take() {
+        Some(push) => Some(push.value),
+        None => (!raw.push.is_written()).then(PushMode::default),
+    };
     Some(Stage {
         write: tags::write(above.write, &policy, report)?,
         name: raw.name.take()?.value,
+        push: push?,
         paths: Paths::new(include?, exclude?),
         policy,
     })

@@ -8,6 +8,7 @@ use schemars::{Schema, json_schema};
 use super::glob::PathGlob;
 use super::name::{MarkerPattern, Name};
 use super::presets::Preset;
+use super::raw_service::push::PushMode;
 use super::raw_tags::RawTags;
 use super::read::{At, Scalar, Unsupported, Version, choice, mirror};
 use super::report::Mistake;
@@ -102,8 +103,9 @@ mirror! {
         fast_lane = "fastLane": Unsupported,
         /// Not supported yet: checks that must have passed.
         checks = "checks": Unsupported,
-        /// Not supported yet: how changes are published.
-        push = "push": Unsupported,
+        /// How its changes are published, if more strictly than the repository's: `off`, `pullRequest` or
+        /// `direct`.
+        push = "push": PushMode,
     }
 }
 

@@ -12,9 +12,7 @@ use super::duration::Interval;
 use super::folder::FolderPath;
 use super::glob::{ImageGlob, PathGlob};
 use super::name::Name;
-use super::read::{
-    At, Field, Read, Reader, Scalar, Unsupported, Version, choice, mirror, unsupported,
-};
+use super::read::{At, Field, Read, Reader, Scalar, Unsupported, Version, choice, mirror};
 use super::report::Mistake;
 use super::tree::{Node, Value};
 use crate::registry::Api;
@@ -22,12 +20,14 @@ use crate::registry::Api;
 pub mod after_push;
 pub mod commit;
 pub mod holds;
+pub mod push;
 mod values;
 
 use after_push::RawNudge;
 use commit::RawCommit;
 use holds::RawHold;
-use values::{Branch, Count, Host, MirrorPlace, RepositoryPath, Url};
+use push::{RawForge, RawPush};
+use values::{Branch, Count, Depth, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
     /// The configuration of the service.
@@ -74,10 +74,15 @@ mirror! {
         ca = "ca": FilePath,
         /// Whether `http://` may leave this machine.
         plain_http = "plainHttp": bool,
+        /// How many commits of the branch's history are fetched at first, 1 to 1,000,000; all if nothing
+        /// is said. More are fetched where they are needed.
+        depth = "depth": Depth,
         /// How commits are made.
         commit = "commit": RawCommit,
         /// How changes are published.
         push = "push": RawPush,
+        /// The forge that it is on.
+        forge = "forge": RawForge,
         /// Who is told after a push.
         after_push = "afterPush": Vec<At<RawNudge>>,
         /// By whom what is fetched must be signed; nobody if nothing is said.
@@ -86,14 +91,6 @@ mirror! {
         limits = "limits": RawLimits,
         /// What is not to be changed.
         holds = "holds": Vec<At<RawHold>>,
-    }
-}
-
-mirror! {
-    /// How changes are published.
-    RawPush requires [] {
-        /// `direct` pushes to the branch; `off` plans and shows, and writes nothing.
-        mode = "mode": PushMode,
     }
 }
 
@@ -213,28 +210,5 @@ impl Scalar for Api {
 
     fn schema() -> Schema {
         json_schema!({"enum": APIS.map(|(word, _)| word), "default": "auto"})
-    }
-}
-
-/// How changes are published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PushMode {
-    /// Nothing is written: plans are made and shown.
-    Off,
-    /// To the branch itself.
-    #[default]
-    Direct,
-}
-
-impl Scalar for PushMode {
-    fn parse(text: &str) -> Result<Self, Mistake> {
-        if text == "pullRequest" {
-            return Err(unsupported(text));
-        }
-        choice(text, &[("off", Self::Off), ("direct", Self::Direct)])
-    }
-
-    fn schema() -> Schema {
-        json_schema!({"enum": ["off", "direct"]})
     }
 }

@@ -16,7 +16,8 @@ use super::duration::Interval;
 use super::folder::FolderPath;
 use super::glob::{Globs, ImageGlobs};
 use super::name::Name;
-use super::raw_service::{PushMode, RawEntry, RawPolicies, RawRepository, RawService};
+use super::raw_service::push::PushMode;
+use super::raw_service::{RawEntry, RawPolicies, RawRepository, RawService};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use crate::git::{AllowedSigners, Remote};
@@ -26,15 +27,17 @@ use crate::registry::Access;
 mod after_push;
 mod commit;
 mod holds;
+mod push;
 mod registries;
 mod remote;
 mod verify;
 
 use after_push::nudges;
-pub use commit::Commits;
 use commit::commits;
+pub use commit::{Commits, Signing};
 pub use holds::Hold;
 use holds::holds;
+pub use push::{ForgeAccess, Pulls};
 pub use registries::Registry;
 use registries::{Registries, registries};
 use remote::remote;
@@ -71,8 +74,12 @@ pub struct Repository {
     pub policies: Vec<PoliciesEntry>,
     /// How commits are made.
     pub commits: Commits,
-    /// How changes are published.
+    /// How changes are published, unless a stage is stricter.
     pub push: PushMode,
+    /// How pull requests are made, where any are.
+    pub pulls: Pulls,
+    /// The forge that it is on, where that is known.
+    pub forge: Option<ForgeAccess>,
     /// Who is told after a push.
     pub after_push: Vec<Nudge>,
     /// How many changes one pass makes, if that is limited.
@@ -213,20 +220,32 @@ fn repository(
         .take()
         .map(|list| policies(list.value, registries, report));
     let remote = remote(&mut raw, report);
+    let commit = raw.commit.get().map(|at| at.key);
     let commits = commits(raw.commit.take(), report);
     let after_push = nudges(&mut raw.after_push, report);
     let own = holds(&mut raw.holds, false, report);
-    let push = raw.push.take().and_then(|push| value(&push.value.mode));
-    let (commits, push) = (commits?, push.unwrap_or_default());
+    let needed = raw.push.get().and_then(|push| push.value.mode.get());
+    let needed = needed.filter(|mode| mode.value == PushMode::PullRequest);
+    let signed = commits
+        .as_ref()
+        .filter(|commits| commits.signing == Some(Signing::Forge));
+    let needed = needed.map(|mode| mode.spot).or(signed.and(commit));
+    let published = push::push(&mut raw.push);
+    let remote = remote?;
+    let forge = push::forge(&mut raw.forge, &remote, needed, report);
+    let (push, pulls) = published?;
+    let commits = commits?;
     Some(Repository {
         signers: signers(&mut raw.verify, &commits, push, report)?,
         name: raw.name.take()?.value,
-        remote: remote?,
+        remote,
         branch,
         interval: value(&raw.interval).unwrap_or(Interval::REPOSITORY).0,
         policies: policies?.into_iter().collect::<Option<_>>()?,
         commits,
         push,
+        pulls,
+        forge: forge?,
         after_push: after_push?,
         changes_per_pass: changes_per_pass(&mut raw)?,
         holds: [everywhere, &own?].concat(),

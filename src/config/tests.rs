@@ -5,6 +5,7 @@ mod clouds;
 mod examples;
 mod hostile;
 mod presets;
+mod pulls;
 mod service;
 mod tags;
 mod targets;

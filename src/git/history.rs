@@ -124,6 +124,29 @@ impl Reader {
         }
     }
 
+    /// The commits that `tip` has and `base` hasn't, children before parents, at most `max` of them and one
+    /// more where there are more.
+    ///
+    /// # Errors
+    /// When either is not there, or the mirror is damaged.
+    pub fn beyond(
+        &self,
+        base: CommitId,
+        tip: CommitId,
+        max: usize,
+    ) -> Result<Vec<CommitId>, Error> {
+        self.commit(base)?;
+        self.commit(tip)?;
+        let failed = |error| self.damage("walking history", error);
+        let mut walk = self.repository.revwalk().map_err(failed)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).map_err(failed)?;
+        walk.push(tip.to_git()).map_err(failed)?;
+        walk.hide(base.to_git()).map_err(failed)?;
+        let ids = walk.take(max.saturating_add(1));
+        ids.map(|id| id.map(CommitId::from_git).map_err(failed))
+            .collect()
+    }
+
     /// Whether the parents of `commit` were left out when it was fetched. Git keeps such commits in a
     /// file beside its objects (gitrepository-layout, `shallow`), and its library then shows no parents.
     fn is_cut_off(&self, commit: CommitId) -> bool {

@@ -84,6 +84,11 @@ id!(
     BlobId
 );
 
+impl CommitId {
+    /// No commit, as Git's protocol writes it: what a branch is at that is not there.
+    pub const NONE: Self = Self([0; 20]);
+}
+
 impl BlobId {
     /// The id that Git gives these contents.
     pub fn of(contents: &[u8]) -> Self {

@@ -20,7 +20,11 @@ use super::{
     PushOutcome, Reader, Remote, commit, push,
 };
 
+mod beside;
+mod depth;
 mod folder;
+
+pub use depth::History;
 
 /// Above this many packs every look-up gets slower; a fresh fetch brings one pack.
 const MAX_PACKS: usize = 200;
@@ -78,7 +82,8 @@ impl Mirror {
             self.renew()?;
         }
         let exchange = self.connector.exchange()?;
-        let result = self.fetch_over(&exchange, branch, &name);
+        let depth = self.depth_at_first(branch);
+        let result = self.fetch_over(&exchange, branch, &name, depth);
         if matches!(
             result,
             Err(Error::NoSuchBranch { .. } | Error::EmptyRepository { .. })
@@ -141,6 +146,7 @@ impl Mirror {
             branch: &name,
             expected,
             new,
+            step: push::Step::Forward,
         };
         let outcome = push::push(&self.reader.repository, &mut self.connector, &change);
         let outcome = self.noting_damage(outcome)?;
@@ -198,7 +204,34 @@ impl Mirror {
         self.reader.commit_info(commit)
     }
 
-    fn fetch_over(&self, exchange: &Exchange, branch: &str, name: &str) -> Result<CommitId, Error> {
+    /// See [`Reader::beyond`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn beyond(
+        &self,
+        base: CommitId,
+        tip: CommitId,
+        max: usize,
+    ) -> Result<Vec<CommitId>, Error> {
+        self.reader.beyond(base, tip, max)
+    }
+
+    /// See [`Reader::blob_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn blob_at(&self, commit: CommitId, path: &str) -> Result<Option<BlobId>, Error> {
+        self.reader.blob_at(commit, path)
+    }
+
+    fn fetch_over(
+        &self,
+        exchange: &Exchange,
+        branch: &str,
+        name: &str,
+        depth: Option<i32>,
+    ) -> Result<CommitId, Error> {
         let failed = |error| self.explain(exchange, error);
         let mut remote = self
             .reader
@@ -212,6 +245,9 @@ impl Mirror {
             true
         });
         let mut options = FetchOptions::new();
+        if let Some(depth) = depth {
+            options.depth(depth);
+        }
         options
             .remote_callbacks(callbacks)
             .download_tags(AutotagOption::None)

@@ -1,8 +1,9 @@
 //! Publishing commits: a push is compare-and-swap.
 //!
 //! Invariant: the branch moves only from the commit that the caller built on to the caller's
-//! commit. The old id that the server reports must be the expected one, the same old id is sent
-//! with the push so that the server compares again, and nothing is forced.
+//! commit. The old id that the server reports must be the expected one, and the same old id is sent
+//! with the push so that the server compares again. Only a branch of the service's own is moved to
+//! what does not build on it.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,10 +36,21 @@ pub enum PushOutcome {
 pub(super) struct Change<'a> {
     /// The full name of the branch.
     pub branch: &'a str,
-    /// Where the branch must be.
+    /// Where the branch must be; [`CommitId::NONE`] where there must be none.
     pub expected: CommitId,
-    /// Where it shall be.
+    /// Where it shall be; [`CommitId::NONE`] to remove it.
     pub new: CommitId,
+    /// Whether the new commit must build on the old one.
+    pub step: Step,
+}
+
+/// Whether a new commit must build on the old one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It must: the branch is everybody's.
+    Forward,
+    /// It need not: the branch is the service's own.
+    Anywhere,
 }
 
 /// Pushes, and makes sure what the outcome means.
@@ -103,7 +115,15 @@ fn exchange_with(
     let mut options = PushOptions::new();
     options.remote_callbacks(heard.callbacks(go));
     let mut remote = repository.remote_anonymous(&exchange.url())?;
-    let refspec = format!("{}:{}", change.new, change.branch);
+    let source = match change.new {
+        CommitId::NONE => String::new(),
+        new => new.to_string(),
+    };
+    let force = match change.step {
+        Step::Forward => "",
+        Step::Anywhere => "+",
+    };
+    let refspec = format!("{force}{source}:{}", change.branch);
     // git2 panics, once libgit2 has returned, on a report that is not UTF-8.
     let push = AssertUnwindSafe(|| remote.push(&[refspec], Some(&mut options)));
     catch_unwind(push)

@@ -8,6 +8,7 @@
 //! folder.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -25,6 +26,8 @@ pub struct Remote {
     pub ca_pem: Option<PathBuf>,
     /// Whether plain HTTP may leave this machine.
     pub plain: PlainHttp,
+    /// How many commits of a branch's history are fetched at first; all where nothing is said.
+    pub depth: Option<NonZeroU32>,
 }
 
 impl Remote {
@@ -35,6 +38,7 @@ impl Remote {
             auth: Auth::None,
             ca_pem: None,
             plain: PlainHttp::LoopbackOnly,
+            depth: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,6 +83,11 @@ impl Connector {
     /// The remote's address, fit to print.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How many commits of a branch are fetched at first, if not all.
+    pub(super) fn depth(&self) -> Option<NonZeroU32> {
+        self.remote.depth
     }
 
     /// Reads the credentials and gets ready to connect, once.

@@ -137,6 +137,7 @@ impl Hosted {
             }),
             ca_pem: None,
             plain: PlainHttp::LoopbackOnly,
+            depth: None,
         };
         Mirror::open(&self.world.path("m"), remote).unwrap()
     }

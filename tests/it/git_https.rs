@@ -46,6 +46,7 @@ fn mirror(world: &World, server: &GitServer, auth: Auth, ca_pem: Option<PathBuf>
         auth,
         ca_pem,
         plain: PlainHttp::LoopbackOnly,
+        depth: None,
     };
     Mirror::open(&world.path("m"), remote).unwrap()
 }
@@ -118,6 +119,7 @@ fn remotes_with_different_credentials_coexist() {
                 auth: basic(&world, password),
                 ca_pem: Some(ca.clone()),
                 plain: PlainHttp::LoopbackOnly,
+                depth: None,
             };
             let mut mirror = Mirror::open(&world.path(&format!("m{n}")), remote).unwrap();
             let fetch = move || {

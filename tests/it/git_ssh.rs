@@ -89,6 +89,7 @@ impl Sshd {
             },
             ca_pem: None,
             plain: PlainHttp::LoopbackOnly,
+            depth: None,
         };
         Mirror::open(&self.world.path(name), remote).unwrap()
     }

@@ -66,7 +66,7 @@ mirror! {
 }
 
 mirror! {
-    /// With which key commits are signed: one of `ssh` and `openpgp`.
+    /// With which key commits are signed, `ssh` or `openpgp`, or by the `forge`.
     RawSigning requires [] {
         /// An OpenSSH private key: Ed25519, or ECDSA on P-256.
         ssh = "ssh": Secret,
@@ -74,6 +74,8 @@ mirror! {
         openpgp = "openpgp": Secret,
         /// What the key is locked with.
         passphrase = "passphrase": Secret,
+        /// Whether the forge makes the commits and signs them.
+        forge = "forge": bool,
     }
 }
 

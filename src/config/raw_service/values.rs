@@ -4,7 +4,7 @@
 //! image names, an author for commits. A text that may hold a password is not quoted.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -189,27 +189,52 @@ pub struct Count(pub NonZeroUsize);
 
 impl Count {
     /// More than any installation changes at once.
-    const MOST: usize = 10_000;
+    const MOST: u32 = 10_000;
 }
 
 impl Read for Count {
     fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
-        let Value::Number(text) = &node.value else {
-            return reader.wrong_kind(node.at, "a number", &node.value);
-        };
-        let number = text.parse::<NonZeroUsize>().ok();
-        if let Some(number) = number.filter(|number| number.get() <= Self::MOST) {
-            return Some(Self(number));
-        }
-        let message = format!("`{}` is out of range", shorten(text));
-        let hint = format!("write a whole number from 1 to {}", Self::MOST);
-        reader.error(node.at, Mistake::new(message).hint(hint));
-        None
+        let number = number(node, reader, Self::MOST)?;
+        Some(Self(number.try_into().ok()?))
     }
 
     fn schema(_generator: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "integer", "minimum": 1, "maximum": Self::MOST})
     }
+}
+
+/// How many commits: 1 to 1,000,000.
+#[derive(Debug, Clone, Copy)]
+pub struct Depth(pub NonZeroU32);
+
+impl Depth {
+    /// As much as the largest repositories have.
+    const MOST: u32 = 1_000_000;
+}
+
+impl Read for Depth {
+    fn read(node: &Node, reader: &mut Reader<'_, '_>) -> Option<Self> {
+        number(node, reader, Self::MOST).map(Self)
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": 1, "maximum": Self::MOST})
+    }
+}
+
+/// A whole number from 1 to `most`.
+fn number(node: &Node, reader: &mut Reader<'_, '_>, most: u32) -> Option<NonZeroU32> {
+    let Value::Number(text) = &node.value else {
+        return reader.wrong_kind(node.at, "a number", &node.value);
+    };
+    let number = text.parse::<NonZeroU32>().ok();
+    if let Some(number) = number.filter(|number| number.get() <= most) {
+        return Some(number);
+    }
+    let message = format!("`{}` is out of range", shorten(text));
+    let hint = format!("write a whole number from 1 to {most}");
+    reader.error(node.at, Mistake::new(message).hint(hint));
+    None
 }
 
 impl Scalar for SocketAddr {
@@ -228,6 +253,7 @@ impl Scalar for SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::raw_service::push::{BranchPrefix, PullGrouping, PushMode};
 
     fn accepted<T: Scalar>(texts: &[&str], refused: &[&str]) {
         for text in texts {
@@ -272,9 +298,17 @@ mod tests {
             &["0.0.0.0:8080", "[::]:0"],
             &["", ":8080", "localhost:80", "1.2.3.4", "1.2.3.4:70000"],
         );
-        accepted::<super::super::PushMode>(
-            &["off", "direct"],
-            &["", "pullRequest", "on", "Direct"],
+        accepted::<PushMode>(
+            &["off", "direct", "pullRequest"],
+            &["", "pull", "on", "Direct"],
+        );
+        accepted::<PullGrouping>(
+            &["appStage", "stage", "path:1", "path:12"],
+            &["", "app", "path", "path:", "path:0", "path:-1", "path:a"],
+        );
+        accepted::<BranchPrefix>(
+            &["tagwright/", "bots/tagwright/"],
+            &["", "/", "tagwright", "a b/", "refs/x/", "-a/", "a//"],
         );
     }
 

@@ -21,8 +21,8 @@ const DEFAULT_AUTHOR: (&str, &str) = ("Tagwright", "tagwright@localhost");
 pub struct Commits {
     /// Author and committer.
     pub author: Signature,
-    /// The key that signs them, if one does.
-    pub signing: Option<SigningKey>,
+    /// What signs them, if anything does.
+    pub signing: Option<Signing>,
     /// The subject, where it is not the usual one.
     pub subject: Option<Template>,
     /// The body above the trailers, where it is not the usual one.
@@ -35,6 +35,15 @@ pub struct Commits {
     pub group: Grouping,
     /// How long a service waits for more changes before it pushes, if it does.
     pub window: Option<Duration>,
+}
+
+/// What signs commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// A key.
+    Key(SigningKey),
+    /// The forge, which makes them.
+    Forge,
 }
 
 impl Default for Commits {
@@ -57,11 +66,18 @@ impl Default for Commits {
 
 /// The commits of a repository; what is wrong is reported, and there may be no value.
 pub(super) fn commits(raw: Option<At<RawCommit>>, report: &mut Report<'_>) -> Option<Commits> {
+    let at = raw.as_ref().map(|at| at.key);
     let mut raw = raw.map(|at| at.value).unwrap_or_default();
     let signing = match raw.signing.take() {
-        Some(signing) => Some(key(signing.value.0, signing.spot, report)?),
+        Some(signing) => Some(signs(signing.value.0, signing.spot, report)?),
         None => None,
     };
+    if signing == Some(Signing::Forge) && raw.author.get().is_none() {
+        let mistake = Mistake::new("commits that the forge makes have its author");
+        let hint = "say in `commit.author` as whom it makes them, as a commit of it shows";
+        report.error(at?, mistake.hint(hint));
+        return None;
+    }
     let default = Commits::default();
     Some(Commits {
         author: value(&raw.author).map_or(default.author, |author| author.0),
@@ -73,6 +89,23 @@ pub(super) fn commits(raw: Option<At<RawCommit>>, report: &mut Report<'_>) -> Op
         group: value(&raw.group).unwrap_or(default.group),
         window: value(&raw.window).map(|window| window.0),
     })
+}
+
+fn signs(raw: RawSigning, spot: Spot, report: &mut Report<'_>) -> Option<Signing> {
+    let keys = [
+        raw.ssh.is_written(),
+        raw.openpgp.is_written(),
+        raw.passphrase.is_written(),
+    ];
+    match (value(&raw.forge), keys) {
+        (Some(true), [false, false, false]) => Some(Signing::Forge),
+        (Some(true), _) => {
+            let mistake = Mistake::new("commits that the forge signs need no key");
+            report.error(spot, mistake);
+            None
+        }
+        (Some(false) | None, _) => key(raw, spot, report).map(Signing::Key),
+    }
 }
 
 fn key(mut raw: RawSigning, spot: Spot, report: &mut Report<'_>) -> Option<SigningKey> {

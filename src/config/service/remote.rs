@@ -48,6 +48,7 @@ pub(super) fn remote(raw: &mut RawRepository, report: &mut Report<'_>) -> Option
             Some(true) => PlainHttp::Allowed,
             Some(false) | None => PlainHttp::LoopbackOnly,
         },
+        depth: value(&raw.depth).map(|depth| depth.0),
     })
 }
 

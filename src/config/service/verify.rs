@@ -2,8 +2,9 @@
 //!
 //! Invariant: where that is asked for, the service's own commits can pass, too.
 
-use super::commit::Commits;
-use crate::config::raw_service::{PushMode, RawVerify};
+use super::commit::{Commits, Signing};
+use crate::config::raw_service::RawVerify;
+use crate::config::raw_service::push::PushMode;
 use crate::config::read::{At, Field};
 use crate::config::report::{Mistake, Report};
 use crate::git::{AllowedSigners, KeyFormat};
@@ -24,11 +25,11 @@ pub(super) fn signers(
     };
     let mut raw = raw;
     let file = raw.allowed_signers.take()?.value.path()?;
-    let signs = commits
-        .signing
-        .as_ref()
-        .is_some_and(|key| key.format == KeyFormat::Ssh);
-    if push != PushMode::Off && !signs {
+    let signs = match &commits.signing {
+        Some(Signing::Key(key)) => key.format == KeyFormat::Ssh,
+        Some(Signing::Forge) | None => false,
+    };
+    if push == PushMode::Direct && !signs {
         let mistake = Mistake::new(
             "the service's own commits would not pass: it has no SSH key to sign with",
         );

@@ -11,9 +11,9 @@ use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::holds::RawHold;
+use crate::config::raw_service::push::{RawForge, RawForgeCredentials, RawPush};
 use crate::config::raw_service::{
-    RawCache, RawEntry, RawLimits, RawPush, RawRegistry, RawRepository, RawServer, RawService,
-    RawVerify,
+    RawCache, RawEntry, RawLimits, RawRegistry, RawRepository, RawServer, RawService, RawVerify,
 };
 use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
@@ -117,6 +117,8 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawCommit", RawCommit::KEYS),
         (&service, "RawSigning", RawSigning::KEYS),
         (&service, "RawPush", RawPush::KEYS),
+        (&service, "RawForge", RawForge::KEYS),
+        (&service, "RawForgeCredentials", RawForgeCredentials::KEYS),
         (&service, "RawLimits", RawLimits::KEYS),
         (&service, "RawHold", RawHold::KEYS),
         (&service, "RawVerify", RawVerify::KEYS),

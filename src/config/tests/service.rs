@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Grouping, PushMode, service};
+use crate::config::{Grouping, PushMode, Signing, service};
 use crate::git::{Auth, GitHubApp, Identity, KeyFormat, PlainHttp, SigningKey};
 use crate::notify::Kind;
 use crate::registry::{Access, Credentials, Scheme};
@@ -120,11 +120,11 @@ fn there_are_a_few_ways_to_sign_in_to_git() {
 fn one_key_signs_commits() {
     let text = |signing: &str| repository("/r", &format!("    commit: {{signing: {signing}}}\n"));
     let key = |signing: &str| {
-        good_service(&text(signing))
-            .repositories
-            .remove(0)
-            .commits
-            .signing
+        let commits = good_service(&text(signing)).repositories.remove(0).commits;
+        match commits.signing {
+            Some(Signing::Key(key)) => Some(key),
+            Some(Signing::Forge) | None => None,
+        }
     };
     let file = |name: &str| Secret::File(name.into());
     let mut expected = SigningKey {
@@ -162,6 +162,9 @@ fn one_key_signs_commits() {
             "name of an environment variable",
         ),
         ("{shh: swordfish}", "unknown key `shh`"),
+        ("{forge: true, ssh: {file: k}}", "need no key"),
+        ("{forge: true}", "have its author"),
+        ("{forge: false}", "one key"),
     ] {
         let loaded = service("tagwright.yaml", &text(signing));
         assert!(loaded.value.is_none(), "{signing}");

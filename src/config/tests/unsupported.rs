@@ -45,7 +45,6 @@ fn keys_of_a_stage() {
         "approvals",
         "fastLane",
         "checks",
-        "push",
     ] {
         assert!(RawStage::KEYS.known.contains(&key), "{key}");
         refusal(
@@ -59,7 +58,6 @@ fn keys_of_a_stage() {
 fn keys_of_the_service() {
     let good = "version: 1\nrepositories: [{name: r, url: /r, policies: [p]REPO}]\n";
     for (key, repository, service) in [
-        ("pullRequest", ", push: {mode: pullRequest}", ""),
         ("people", "", "people: []"),
         ("keys", "", "keys: {}"),
         ("groups", "", "groups: {a: [b]}"),
