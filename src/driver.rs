@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::diag;
 use crate::git;
 use crate::reconcile::plan::Step;
+use crate::reconcile::pulls::Done;
 use crate::reconcile::{Freshness, Pass, PassResult, Reconciler};
 use crate::server::{Readiness, Shared};
 use crate::state::State;
@@ -240,6 +241,9 @@ impl Worker {
             }
             PassResult::Nothing | PassResult::Off => {}
         }
+        for line in pass.pulls.iter().filter_map(Done::news) {
+            tracing::info!(repository, "{line}");
+        }
         let now = left_out(pass);
         for line in now.difference(&self.told) {
             tracing::warn!(repository, "{line}");
@@ -276,7 +280,8 @@ fn left_out(pass: &Pass) -> BTreeSet<String> {
         let name = &app.stages[stage.key.stage].name;
         Some(format!("{}: {name}: {blocked}", app.name))
     });
-    places.chain(stages).collect()
+    let pulls = pass.pulls.iter().filter_map(Done::left);
+    places.chain(stages).chain(pulls).collect()
 }
 
 /// Why something could not be done, with its causes and what to do about it, in one line.

@@ -15,6 +15,7 @@ pub mod aim;
 pub mod claims;
 pub mod decided;
 pub mod execute;
+mod forged;
 pub mod history;
 mod landing;
 mod links;
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod prepare;
 mod problems;
 pub mod propose;
+pub mod pulls;
 mod queue;
 pub mod reach;
 mod recall;
@@ -43,13 +45,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::config::{App, Commits, Hold, PushMode, Repository};
+use crate::config::{App, Commits, Hold, PushMode, Repository, Signing};
+use crate::forge::{self, Forge};
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
+use crate::reconcile::pulls::{Planned, Pulls};
 use crate::reconcile::queue::Queue;
 use crate::reconcile::recall::Recollection;
 use crate::reconcile::refusal::Parking;
@@ -86,6 +90,14 @@ pub enum Error {
         /// Why not.
         source: source::Error,
     },
+    /// The forge can't be asked to make commits.
+    #[error("config repo `{repository}`")]
+    Forge {
+        /// The repository's name in the configuration.
+        repository: String,
+        /// Why not.
+        source: forge::Error,
+    },
     /// The branch moved under every round of the pass.
     #[error(
         "config repo `{repository}`: `{branch}` moved {MAX_ROUNDS} times while this pass was being pushed; the next one tries again"
@@ -115,6 +127,7 @@ pub struct Reconciler {
     intervals: Intervals,
     parking: Parking,
     queue: Queue,
+    pulls: Pulls,
 }
 
 /// What a pass saw and means to do.
@@ -128,8 +141,10 @@ pub struct Observation {
     pub facts: Facts,
     /// What should happen.
     pub plan: Arc<Plan>,
-    /// The exact commits that would make it happen.
+    /// The exact commits that would make it happen, as far as they go to the branch itself.
     pub preparation: Arc<Preparation>,
+    /// The pull requests of the others, and what becomes of those that are there.
+    pub pulls: Vec<Planned>,
 }
 
 /// What a pass did.
@@ -139,6 +154,8 @@ pub struct Pass {
     pub observation: Observation,
     /// What became of the commits.
     pub result: PassResult,
+    /// What became of the pull requests.
+    pub pulls: Vec<pulls::Done>,
 }
 
 /// How a pass ended.
@@ -181,6 +198,8 @@ pub struct Start {
     pub cache: IndexCache,
     /// The time.
     pub clock: Clock,
+    /// The forge that the config repo is on, or why it can't be asked; none where it is not known.
+    pub forge: Option<Result<Arc<dyn Forge>, String>>,
 }
 
 /// How often each account's registry is asked.
@@ -205,9 +224,12 @@ impl Intervals {
 impl Reconciler {
     /// A reconciler that has seen nothing yet.
     pub fn new(start: Start) -> Self {
-        let key = start.repository.commits.signing.clone();
+        let keyring = match &start.repository.commits.signing {
+            Some(Signing::Key(key)) => Some(Arc::new(Mutex::new(Keyring::new(key.clone())))),
+            Some(Signing::Forge) | None => None,
+        };
         Self {
-            keyring: key.map(|key| Arc::new(Mutex::new(Keyring::new(key)))),
+            keyring,
             holds: start.repository.holds.clone().into(),
             repository: start.repository,
             intervals: start.intervals,
@@ -220,6 +242,7 @@ impl Reconciler {
             recollection: Arc::default(),
             parking: Parking::default(),
             queue: Queue::default(),
+            pulls: Pulls::new(start.forge),
         }
     }
 
@@ -244,7 +267,7 @@ impl Reconciler {
     /// When the config repo can't be fetched, read or written, commits can't be signed, or the branch
     /// never stands still. A registry that can't be asked is no error: it is a fact of the plan.
     pub async fn pass(&mut self, freshness: Freshness) -> Result<Pass, Error> {
-        if self.repository.push == PushMode::Direct {
+        if self.repository.push != PushMode::Off {
             // A key that can't be used is told at once, not when something is to be signed.
             self.signer().await?;
         }
@@ -254,26 +277,34 @@ impl Reconciler {
             let result = match (observation.preparation.commits.len(), self.repository.push) {
                 (0, _) => PassResult::Nothing,
                 (_, PushMode::Off) => PassResult::Off,
-                (_, PushMode::Direct) => match self.land_all(&observation).await? {
-                    Landing::Landed(commits) => {
-                        self.queue.made(&observation.preparation);
-                        PassResult::Landed(commits)
-                    }
-                    Landing::Refused(words) => return self.by_halves(observation, words).await,
-                    Landing::Moved => {
-                        tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
-                        tokio::time::sleep(pause).await;
-                        // The tag lists are seconds old; only Git and the manifests are read again.
-                        if freshness == Freshness::Anew {
-                            freshness = Freshness::ByInterval;
+                (_, PushMode::PullRequest | PushMode::Direct) => {
+                    match self.land_all(&observation).await? {
+                        Landing::Landed(commits) => {
+                            self.queue.made(&observation.preparation);
+                            PassResult::Landed(commits)
                         }
-                        continue;
+                        Landing::Refused(words) => {
+                            let mut pass = self.by_halves(observation, words).await?;
+                            pass.pulls = self.settle(&pass.observation).await?;
+                            return Ok(pass);
+                        }
+                        Landing::Moved => {
+                            tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
+                            tokio::time::sleep(pause).await;
+                            // The tag lists are seconds old; only Git and the manifests are read again.
+                            if freshness == Freshness::Anew {
+                                freshness = Freshness::ByInterval;
+                            }
+                            continue;
+                        }
                     }
-                },
+                }
             };
+            let pulls = self.settle(&observation).await?;
             return Ok(Pass {
                 observation,
                 result,
+                pulls,
             });
         }
         Err(Error::Busy {
@@ -289,17 +320,27 @@ impl Reconciler {
     pub async fn observe(&mut self, freshness: Freshness) -> Result<Observation, Error> {
         let head = self.fetch().await?;
         let snapshot = self.snapshot_of(head).await?;
-        let facts = self.list(&snapshot, freshness).await;
-        let (facts, plan) = self.plan(&snapshot, facts, Some(head)).await?;
+        let mut seen = self.look(&snapshot).await?;
+        let mut facts = self.list(&snapshot, freshness).await;
+        facts.closed = self.closed(&snapshot, seen.as_ref());
+        let (mut facts, mut plan) = self.plan(&snapshot, facts, Some(head)).await?;
+        while self.look_up(&plan, &snapshot, seen.as_mut()).await {
+            facts.closed = self.closed(&snapshot, seen.as_ref());
+            (facts, plan) = self.plan(&snapshot, facts, Some(head)).await?;
+        }
+        let plan = self.published(plan, &snapshot, seen.as_ref());
         let plan = self.queued(plan, &snapshot);
         let plan = self.linked(plan, &snapshot).await;
-        let preparation = self.prepare(&plan, &snapshot, head).await?;
+        let mut preparation = self.prepare(&plan, &snapshot, head).await?;
+        let (pulls, refused) = self.propose(&plan, &snapshot, head, seen).await?;
+        preparation.refused.extend(refused);
         Ok(Observation {
             base: Some(head),
             snapshot,
             facts,
             plan,
             preparation: Arc::new(preparation),
+            pulls,
         })
     }
 
@@ -333,6 +374,7 @@ impl Reconciler {
             facts,
             plan,
             preparation: Arc::new(preparation),
+            pulls: Vec::new(),
         })
     }
 
@@ -465,6 +507,8 @@ impl Reconciler {
             });
         }
         let mut plan = Plan::clone(plan);
+        plan.stages
+            .retain(|stage| !self.is_proposed(snapshot, stage));
         let parked = self.without_parked(&mut plan.stages, snapshot);
         let mut preparation = Preparation::default();
         if plan.changes().next().is_some() {

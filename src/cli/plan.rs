@@ -94,7 +94,7 @@ pub async fn run(
         output.json(&plans);
     }
     let mut plans = plans.repositories.iter().map(|planned| &planned.plan);
-    let pending = plans.any(|plan| !plan.changes.is_empty());
+    let pending = plans.any(PlanView::is_pending);
     Ok(match (failed, pending && arguments.detailed_exitcode) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Pending,
@@ -155,6 +155,7 @@ fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
     std::sync::Arc::make_mut(&mut observation.preparation)
         .commits
         .retain(|commit| commit.changes.iter().any(|change| change.app == app));
+    observation.pulls.retain(|pull| pull.is_about(app));
     !observation.plan.stages.is_empty()
 }
 
@@ -165,6 +166,7 @@ fn print(view: &PlanView, observation: &Observation, output: Output) {
     for prepared in &observation.preparation.commits {
         view::print_commit(prepared, None, output);
     }
+    view::print_pulls(&view.pull_requests, &observation.pulls, output);
     output.diagnostics(&view.problems);
     output.diagnostics(&view.refused);
 }

@@ -94,6 +94,9 @@ impl PassView {
             PassResult::Refused(words) => message = Some(words.clone()),
             PassResult::Nothing | PassResult::Off | PassResult::Gathering(_) => {}
         }
+        for (view, done) in plan.pull_requests.iter_mut().zip(&pass.pulls) {
+            view.done(done);
+        }
         let view = Self {
             result: result_word(&pass.result),
             message,
@@ -127,6 +130,7 @@ impl PassView {
         for (number, prepared) in pass.observation.preparation.commits.iter().enumerate() {
             view::print_commit(prepared, landed.get(number).copied(), output);
         }
+        view::print_pulls(&self.plan.pull_requests, &pass.observation.pulls, output);
         output.diagnostics(&self.plan.problems);
         output.diagnostics(&self.plan.refused);
         if pass.result == PassResult::Off {

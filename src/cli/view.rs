@@ -2,6 +2,8 @@
 //!
 //! Invariant: the text and the JSON of one observation say the same; JSON fields are only ever added.
 
+mod pulls;
+
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -18,6 +20,8 @@ use crate::reconcile::plan::{StagePlan, Step, Stop, StopKind};
 use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
 
+pub use pulls::{PullView, print as print_pulls};
+
 /// The plan of one config repo.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +33,8 @@ pub struct PlanView {
     pub commit: Option<String>,
     /// The changes, in the order of the commits.
     pub changes: Vec<ChangeView>,
+    /// The pull requests of changes that go by them.
+    pub pull_requests: Vec<PullView>,
     /// Every stage of every app.
     pub stages: Vec<StageView>,
     /// Sites that should change but can't.
@@ -204,6 +210,7 @@ impl PlanView {
             repository: repository.to_owned(),
             commit: None,
             changes: Vec::new(),
+            pull_requests: Vec::new(),
             stages: Vec::new(),
             refused: Vec::new(),
             problems: Vec::new(),
@@ -221,6 +228,7 @@ impl PlanView {
                 .iter()
                 .flat_map(|commit| commit.changes.iter().map(ChangeView::of))
                 .collect(),
+            pull_requests: observation.pulls.iter().map(PullView::of).collect(),
             stages: observation
                 .plan
                 .stages
@@ -241,9 +249,15 @@ impl PlanView {
         }
     }
 
+    /// Whether a pass would do something.
+    pub fn is_pending(&self) -> bool {
+        !self.changes.is_empty() || self.pull_requests.iter().any(PullView::is_pending)
+    }
+
     /// How a command that made or would make this plan ends.
     pub fn exit(&self) -> Exit {
         let failed = self.stages.iter().any(|stage| stage.state == "failed")
+            || self.pull_requests.iter().any(|pull| pull.state == "failed")
             || !self.refused.is_empty()
             || has_errors(&self.problems);
         if failed { Exit::Failed } else { Exit::Done }
@@ -338,9 +352,15 @@ fn reason(plan: &StagePlan) -> String {
     reason
 }
 
-/// What is said of tags that a person went back from, where that is why they are not chosen.
+/// What is said of tags that a person went back from, or closed the pull request of, where that is why they are not chosen.
 fn withheld(plan: &StagePlan) -> Option<&str> {
-    plan.standing.as_ref()?.rejected.as_ref()?;
+    let went_back = plan
+        .standing
+        .as_ref()
+        .is_some_and(|past| past.rejected.is_some());
+    if !went_back && !plan.was_closed {
+        return None;
+    }
     let mut verdicts = plan.selection.as_ref()?.verdicts.iter();
     verdicts.find_map(|verdict| match &verdict.reason {
         Reason::Withheld(words) => Some(&**words),

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::config::{REGISTRY_INTERVAL, Repository, Service};
+use crate::diag;
+use crate::forge::{self, Forge, Paces};
 use crate::git::{self, Mirror, Remote};
 use crate::reconcile::observe::{Descriptions, Manifests, Missing, Observer, Seen, Sightings};
 use crate::reconcile::snapshot::{self, IndexCache};
@@ -50,6 +52,7 @@ pub struct Entry {
     manifests: Manifests,
     seen: Seen,
     clock: Clock,
+    paces: Paces,
     mirror: Arc<Shared>,
 }
 
@@ -82,6 +85,7 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
     let poller = polled(client.clone(), state, clock);
     let manifests = Manifests::new(state.load("manifests", CACHE_VERSION).unwrap_or_default());
     let seen = Seen::new(state.load("seen", CACHE_VERSION).unwrap_or_default());
+    let paces = Paces::default();
     let mut mirrors = Vec::new();
     let entry = |repository: &Repository| Entry {
         mirror: mirror_of(repository, state, &mut mirrors),
@@ -92,6 +96,7 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
         manifests: manifests.clone(),
         seen: seen.clone(),
         clock: clock.clone(),
+        paces: paces.clone(),
     };
     Ok(service.repositories.iter().map(entry).collect())
 }
@@ -161,6 +166,29 @@ impl Entry {
         &self.poller
     }
 
+    /// The forge that the repository is on, where that is known, or why it can't be asked.
+    fn forge(&self) -> Option<Result<Arc<dyn Forge>, String>> {
+        let access = self.repository.forge.as_ref()?;
+        let ca_pem = match &access.ca_pem {
+            None => Vec::new(),
+            Some(path) => match std::fs::read(path) {
+                Ok(pem) => pem,
+                Err(error) => return Some(Err(format!("{}: {error}", path.display()))),
+            },
+        };
+        let opened = forge::open(forge::Settings {
+            kind: access.kind,
+            api: access.api.clone(),
+            repository: access.repository.clone(),
+            credentials: access.credentials.clone(),
+            ca_pem,
+            plain: access.plain,
+            clock: self.clock.clone(),
+            paces: self.paces.clone(),
+        });
+        Some(opened.map_err(|error| diag::chain(&error)))
+    }
+
     /// Opens the mirror, and with it what the last process kept.
     ///
     /// # Errors
@@ -187,6 +215,7 @@ impl Entry {
             mirror,
             cache,
             clock: self.clock.clone(),
+            forge: self.forge(),
         }))
     }
 }

@@ -58,7 +58,11 @@ pub fn land(
     }
 }
 
-fn chain(
+/// Commits `prepared` on top of `base`; they stay in the mirror.
+///
+/// # Errors
+/// When a commit can't be signed or written.
+pub fn chain(
     mirror: &mut Mirror,
     base: CommitId,
     prepared: &[Prepared],

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use crate::config::Signing;
 use crate::git::{CommitId, Signer};
 use crate::reconcile::execute::{self, Landing, Maker};
 use crate::reconcile::prepare::Preparation;
-use crate::reconcile::{Error, Observation, Reconciler, blocking, lock};
+use crate::reconcile::{Error, Observation, Reconciler, blocking, forged, lock};
 
 impl Reconciler {
     /// Lands all of an observation; what was seen in a working tree has nowhere to land.
@@ -24,6 +25,18 @@ impl Reconciler {
         preparation: &Arc<Preparation>,
     ) -> Result<Landing, Error> {
         let branch = self.repository.branch.clone();
+        if self.repository.commits.signing == Some(Signing::Forge) {
+            let landing = self
+                .land_forged(&branch, base, &preparation.commits)
+                .await?;
+            if let Landing::Landed(commits) = &landing
+                && let Some(tip) = commits.last()
+                && let Some(author) = self.stranger(&branch, *tip).await?
+            {
+                tracing::warn!("{}", forged::as_stranger(&author));
+            }
+            return Ok(landing);
+        }
         let preparation = Arc::clone(preparation);
         let author = self.repository.commits.author.clone();
         let signer = self.signer().await?;

@@ -20,13 +20,19 @@ use crate::reconcile::trailer::rejected;
 
 use list::list;
 
+/// The subject of the commit that makes `changes`, which are at least one.
+pub fn subject(changes: &[PreparedChange], style: &Commits) -> String {
+    let all = All(changes);
+    match &style.subject {
+        Some(template) => line_of(&template.fill(|blank| all.fill(blank))),
+        None => all.summary(),
+    }
+}
+
 /// Writes the message of the commit that makes `changes`, which are at least one.
 pub fn message(changes: &[PreparedChange], style: &Commits) -> String {
     let all = All(changes);
-    let subject = match &style.subject {
-        Some(template) => line_of(&template.fill(|blank| all.fill(blank))),
-        None => all.summary(),
-    };
+    let subject = subject(changes, style);
     let body = match &style.body {
         Some(template) => paragraphs(&template.fill(|blank| all.fill(blank))),
         None => all.body(),
@@ -109,7 +115,7 @@ fn heading(change: &PreparedChange) -> String {
 }
 
 /// What a change replaces, and by what.
-fn from_to(change: &Change) -> (String, String) {
+pub(super) fn from_to(change: &Change) -> (String, String) {
     let old = match &change.from {
         // The sites that lag are what changes; the highest may be the very tag that is written.
         Running::Split { highest, others } if highest.tag == change.tag => others.join(", "),
@@ -203,7 +209,7 @@ fn paragraphs(text: &str) -> String {
 const MAX_QUOTED: usize = 400;
 
 /// One line without hidden characters, cut to a sane length.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let visible = |c: char| if is_hidden(c) { '\u{fffd}' } else { c };
     let mut line: String = text.chars().map(visible).take(MAX_QUOTED).collect();
     if text.chars().nth(MAX_QUOTED).is_some() {

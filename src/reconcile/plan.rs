@@ -24,6 +24,7 @@ use crate::policy::{
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
+use crate::reconcile::pulls::Closed;
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
 use crate::registry::AccountId;
@@ -126,6 +127,8 @@ pub struct Facts {
     pub decided: Decided,
     /// What the service file holds back.
     pub holds: Arc<[Hold]>,
+    /// What people do not want, since they closed its pull request.
+    pub closed: BTreeMap<StageKey, Vec<Closed>>,
 }
 
 /// When stages first took digests, by the history of the branch.
@@ -258,6 +261,8 @@ pub struct StagePlan {
     pub standing: Option<Standing>,
     /// What stops its changes.
     pub stops: Vec<Stop>,
+    /// Whether a person closed a pull request of it, and left it closed.
+    pub was_closed: bool,
     /// What to do.
     pub step: Step,
 }
@@ -346,6 +351,10 @@ pub enum Blocked {
     Held(String),
     /// People's decisions can't be understood.
     Decisions(String),
+    /// It goes by pull request, and the forge can't be asked.
+    Forge(String),
+    /// It is not to be written.
+    NotWritten(String),
 }
 
 impl Blocked {
@@ -360,6 +369,16 @@ impl Blocked {
                 | Self::Moved { .. }
                 | Self::Shared(_)
                 | Self::Decisions(_)
+                | Self::Forge(_)
+        )
+    }
+
+    /// Whether nothing is to be written for good, rather than for now: until something newer or a person
+    /// comes.
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self,
+            Self::NothingAcceptable(_) | Self::Withheld(_) | Self::NotWritten(_)
         )
     }
 }
@@ -392,7 +411,9 @@ impl fmt::Display for Blocked {
             | Self::Shared(why)
             | Self::Withheld(why)
             | Self::Queued(why)
+            | Self::NotWritten(why)
             | Self::Held(why) => f.write_str(why),
+            Self::Forge(why) => write!(f, "it goes by pull request, and {why}"),
             Self::Decisions(file) => write!(
                 f,
                 "{file} has mistakes, so nobody knows what is to be stopped: nothing is changed"
@@ -448,6 +469,7 @@ pub fn plan(
             selection,
             standing: facts.standing(*key).cloned(),
             stops: case.stops(),
+            was_closed: facts.closed.contains_key(key),
             step,
         });
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::reconcile::plan::{Blocked, Plan, Step};
 use crate::reconcile::prepare::Preparation;
+use crate::reconcile::pulls::Planned;
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
 
@@ -68,7 +69,8 @@ impl Reconciler {
         };
         let due = plan.changes().filter_map(|(stage, change)| {
             let (app, name) = snapshot.names(stage.key);
-            (!parked(app, name, change)).then(|| (app.to_owned(), name.to_owned()))
+            let waits = parked(app, name, change) || self.is_proposed(snapshot, stage);
+            (!waits).then(|| (app.to_owned(), name.to_owned()))
         });
         self.queue.note(due.collect(), now);
         let Some(most) = self.repository.changes_per_pass else {
@@ -104,6 +106,7 @@ impl Reconciler {
             Some(result) => Ok(Pass {
                 observation,
                 result,
+                pulls: Vec::new(),
             }),
             // What was listed is seconds old; the branch may have moved.
             None => match freshness {
@@ -116,7 +119,10 @@ impl Reconciler {
     /// The result of a pass that makes no commits now.
     fn waits(&self, observation: &Observation, window: Duration) -> Option<PassResult> {
         if observation.preparation.commits.is_empty() {
-            return Some(PassResult::Nothing);
+            return match observation.pulls.iter().any(Planned::is_to_settle) {
+                true => None,
+                false => Some(PassResult::Nothing),
+            };
         }
         let until = self.queue.gathers(window, self.clock.now())?;
         Some(PassResult::Gathering(until))

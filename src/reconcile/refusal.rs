@@ -166,6 +166,7 @@ impl Reconciler {
             return Ok(Pass {
                 observation,
                 result,
+                pulls: Vec::new(),
             });
         }
         let (commits, ids) = landed.into_iter().unzip();
@@ -176,6 +177,7 @@ impl Reconciler {
         Ok(Pass {
             observation,
             result: PassResult::Landed(ids),
+            pulls: Vec::new(),
         })
     }
 

@@ -36,6 +36,7 @@ impl Settled {
             && self.plan.expires.is_none_or(|until| facts.now < until)
             && facts.running == self.facts.running
             && facts.times == self.facts.times
+            && facts.closed == self.facts.closed
             && facts.listings.len() == self.facts.listings.len()
             && facts
                 .listings

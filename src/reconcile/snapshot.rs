@@ -57,6 +57,7 @@ pub struct Memory {
 struct KnownApps {
     files: Vec<SourceFile>,
     apps: Arc<[App]>,
+    broken: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -105,6 +106,8 @@ impl Memory {
 pub struct Snapshot {
     /// The valid apps.
     pub apps: Arc<[App]>,
+    /// Whether there are app files that can't be used, so that an app may be missing.
+    pub has_broken_apps: bool,
     /// The files with sites, markers or problems.
     pub files: Vec<IndexedFile>,
     /// Who owns what.
@@ -136,6 +139,7 @@ impl Snapshot {
         };
         let known = memory.apps.insert(known);
         let (apps, mut diagnostics) = (Arc::clone(&known.apps), known.diagnostics.clone());
+        let has_broken_apps = known.broken;
         let (decisions, freezes) =
             decisions::read(&apps, &decision_files, &contents, &mut diagnostics)?;
         aim_at(&mut manifests, &apps);
@@ -152,6 +156,7 @@ impl Snapshot {
         diagnostics.append(&mut claims.diagnostics);
         Ok(Self {
             apps,
+            has_broken_apps,
             files,
             claims,
             decisions,
@@ -324,13 +329,15 @@ fn read_apps(
         .collect();
     let Apps {
         apps,
+        broken,
         mut diagnostics,
-        ..
     } = config::all(&entries);
+    let broken = !broken.is_empty() || !unreadable.is_empty();
     diagnostics.extend(unreadable);
     Ok(KnownApps {
         files,
         apps: apps.into(),
+        broken,
         diagnostics,
     })
 }

@@ -16,8 +16,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tagwright::demo::registry::{ImageSpec, Registry};
+use tagwright::forge::Kind;
 use tagwright::image::Digest;
 
+use crate::forges::{self, Fake};
 use crate::markdown::Document;
 use crate::parts::{self, Server};
 use crate::repo::Repo;
@@ -204,6 +206,34 @@ impl World {
         Some(Self::of(registry, repo))
     }
 
+    /// What is printed while its change goes by a pull request: opened, left for a hold, and kept.
+    fn proposed(&self) -> Vec<Value> {
+        let fake = Fake::start(Kind::GitHub, self.repo.path());
+        let at = self.folder.path();
+        std::fs::write(at.join("token"), forges::TOKEN).unwrap();
+        let config = std::fs::read_to_string(at.join("tagwright.yaml")).unwrap();
+        let api = &fake.api;
+        let keys = format!(
+            "policies: [policies/], push: {{mode: pullRequest}}, forge: {{kind: github, api: '{api}', \
+             repository: acme/fleet, credentials: {{token: {{file: token}}}}}}"
+        );
+        let config = config.replace("policies: [policies/]", &keys);
+        std::fs::write(at.join("tagwright.yaml"), config).unwrap();
+        let pass = |state: &str| {
+            let (value, ended) = tagwright(at, &["sync"]);
+            assert_eq!(ended, 0, "{value}");
+            let pull = &value["repositories"][0]["pullRequests"][0];
+            assert_eq!(pull["state"], state, "{pull}");
+            value
+        };
+        let opened = pass("opened");
+        let work = self.repo.clone_to();
+        work.write(".tagwright/decisions/shop/default.yaml", "- hold: x\n");
+        work.commit("Hold");
+        work.push();
+        vec![opened, pass("left")]
+    }
+
     fn of(registry: Registry, repo: Repo) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (url, host) = (repo.path().display(), registry.host());
@@ -347,6 +377,13 @@ fn fields_are_those_of_the_tables() {
     let (history, ended) = tagwright(at, &["history"]);
     assert_eq!(ended, 0);
     reference.note("history", "", &history);
+
+    let Some(world) = World::pending() else {
+        return;
+    };
+    for value in world.proposed() {
+        reference.note("sync", "", &value);
+    }
 
     let unknown = &reference.unknown;
     assert!(unknown.is_empty(), "in no table: {unknown:#?}");

@@ -189,6 +189,8 @@ enum Fault {
     Failed(u16),
     /// It is done, but the answer is lost.
     Lost,
+    /// Nothing.
+    None,
 }
 
 /// What happens just before a request, by the request's method and the end of its path.
@@ -258,7 +260,7 @@ impl Fake {
             ca_pem: Vec::new(),
             plain: PlainHttp::LoopbackOnly,
             clock: clock.clone(),
-            paces: Paces::unspaced(),
+            paces: Paces::default(),
         }
     }
 
@@ -322,6 +324,14 @@ impl Fake {
             before: request.to_owned(),
             happens: Box::new(happens),
         });
+    }
+
+    /// The request after as many others as this is carried out, but its answer is lost.
+    pub fn lose_at(&self, others: usize) {
+        for _ in 0..others {
+            self.fault(Fault::None);
+        }
+        self.lose_next();
     }
 
     fn fault(&self, fault: Fault) {

@@ -22,12 +22,15 @@ use tagwright::clock::Clock;
 use tagwright::config;
 use tagwright::demo::registry::{ImageSpec, Registry};
 use tagwright::driver;
+use tagwright::forge::{Credentials, Kind};
 use tagwright::git::CommitId;
 use tagwright::image::Digest;
 use tagwright::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
+use tagwright::secret::Secret;
 use tagwright::state::State;
 use tokio::runtime::Runtime;
 
+use crate::forges::Fake;
 use crate::repo::{Repo, Work};
 pub use crate::shown::{assert_problem, assert_stage, stage, view};
 
@@ -62,7 +65,12 @@ pub struct Scenario {
     pub clock: Clock,
     /// The service under test.
     pub service: Service,
+    /// The keys of its entry of the config repo, besides name and URL.
+    keys: String,
 }
+
+/// The keys of an entry where nothing else is said.
+const KEYS: &str = "policies: [policies/]";
 
 /// One service: its cache folder and its reconciler.
 pub struct Service {
@@ -76,7 +84,7 @@ pub struct Service {
 impl Scenario {
     /// A scenario whose config repo holds `files`; `None` where Git is missing.
     pub fn new(files: &[(&str, &str)]) -> Option<Self> {
-        Self::configured(files, "policies: [policies/]")
+        Self::configured(files, KEYS)
     }
 
     /// The same, where the service's entry of the config repo has these keys besides name and URL.
@@ -99,7 +107,35 @@ impl Scenario {
             repo,
             clock,
             service,
+            keys: keys.to_owned(),
         })
+    }
+
+    /// A scenario whose config repo is on a forge of this kind, with these keys more in `push`.
+    pub fn on_forge(kind: Kind, files: &[(&str, &str)], push: &str) -> Option<(Self, Fake)> {
+        let mut scenario = Self::new(files)?;
+        let fake = Fake::start(kind, scenario.repo.path());
+        let Credentials::Token(Secret::File(token)) = fake.settings(&scenario.clock).credentials
+        else {
+            panic!("a token in a file");
+        };
+        let word = match kind {
+            Kind::GitHub => "github",
+            Kind::GitLab => "gitlab",
+            Kind::Gitea => "gitea",
+            Kind::BitbucketCloud => "bitbucketCloud",
+            Kind::BitbucketDataCenter => "bitbucketDataCenter",
+            Kind::AzureDevOps => "azureDevOps",
+        };
+        let repository = fake.hub().repository(kind);
+        scenario.keys = format!(
+            "{KEYS}\nforge: {{kind: {word}, api: '{}', repository: {repository}, credentials: {{token: \
+             {{file: '{}'}}}}}}\npush: {{mode: pullRequest{push}}}",
+            fake.api,
+            token.display()
+        );
+        scenario.service = scenario.another_service();
+        Some((scenario, fake))
     }
 
     /// The text with the registry's host.
@@ -154,15 +190,18 @@ impl Scenario {
 
     /// Another service on the same config repo, with a cache of its own.
     pub fn another_service(&self) -> Service {
-        let keys = "policies: [policies/]";
+        self.service_with(&self.keys)
+    }
+
+    /// The same, where the service's entry of the config repo has other keys.
+    pub fn service_with(&self, keys: &str) -> Service {
         Service::new(&self.registry, &self.repo, keys, &self.clock)
     }
 
     /// The service ends and starts again, with what it kept.
     pub fn restarts(&mut self) {
         driver::keep(&self.service.state, &self.service.reconciler);
-        let keys = "policies: [policies/]";
-        let text = configuration(&self.registry.host(), &self.repo, keys);
+        let text = configuration(&self.registry.host(), &self.repo, &self.keys);
         let service = config::service("tagwright.yaml", &text).value.unwrap();
         let mut made = driver::reconcilers(&service, &self.service.state, &self.clock).unwrap();
         self.service.reconciler = made.remove(0);

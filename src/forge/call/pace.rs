@@ -48,6 +48,14 @@ impl Rules {
         gap: Duration::from_millis(200),
         created: None,
     };
+
+    /// The same, without any time between requests.
+    pub(in crate::forge) fn without_gap(self) -> Self {
+        Self {
+            gap: Duration::ZERO,
+            ..self
+        }
+    }
 }
 
 /// The period in which what is made is counted.
@@ -59,28 +67,12 @@ const IN_FLIGHT: usize = 4;
 /// The paces of all forges that a process asks, shared by the repositories on them.
 #[derive(Debug, Clone, Default)]
 pub struct Paces {
-    unspaced: bool,
     by_place: Arc<Mutex<HashMap<String, Arc<Pace>>>>,
 }
 
 impl Paces {
-    /// Paces without any time between requests, for servers of one's own.
-    pub fn unspaced() -> Self {
-        Self {
-            unspaced: true,
-            by_place: Arc::default(),
-        }
-    }
-
     /// The pace of one host with one credential. There are as many as the configuration names.
     pub(in crate::forge) fn of(&self, place: &str, rules: Rules) -> Arc<Pace> {
-        let rules = match self.unspaced {
-            true => Rules {
-                gap: Duration::ZERO,
-                ..rules
-            },
-            false => rules,
-        };
         let mut paces = lock(&self.by_place);
         let pace = paces.entry(place.to_owned());
         pace.or_insert_with(|| Arc::new(Pace::new(rules))).clone()

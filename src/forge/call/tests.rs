@@ -37,7 +37,7 @@ impl Server {
     }
 
     fn caller(&self, access: Access) -> Caller {
-        self.caller_of(access, Clock::system(), &Paces::unspaced())
+        self.caller_of(access, Clock::system(), &Paces::default())
     }
 
     fn caller_of(&self, access: Access, clock: Clock, paces: &Paces) -> Caller {
@@ -260,7 +260,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
 #[tokio::test]
 async fn a_host_that_asks_for_peace_is_left_alone_by_all() {
     let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-    let (clock, paces) = (Clock::by_hand(start), Paces::unspaced());
+    let (clock, paces) = (Clock::by_hand(start), Paces::default());
     let refusal = reply(403, &[("retry-after", "30")], r#"{"message":"slow down"}"#);
     let server = Server::start(vec![refusal, reply(200, &[], "[7]")]).await;
     let caller = || server.caller_of(Access::Anonymous, clock.clone(), &paces);

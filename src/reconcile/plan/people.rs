@@ -17,6 +17,7 @@ use crate::image::Tag;
 use crate::policy::{self, ManifestFact, Order, Reach, Recorded, Withheld};
 use crate::promotion::{Bound, By, Held};
 use crate::reconcile::decided::{Decisions, Made};
+use crate::reconcile::pulls::Closed;
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
 
@@ -203,7 +204,25 @@ impl Case<'_> {
             reach: Reach::UpTo,
             words: Arc::from(words(bound, self.policy)),
         });
-        bound.into_iter().chain(rejected).collect()
+        let closed = self.facts.closed.get(&self.key).into_iter().flatten();
+        let closed = closed.filter(|closed| !self.is_approved(closed));
+        let closed = closed.map(|closed| Withheld {
+            tag: closed.what.tag.clone(),
+            digest: closed.what.digest.clone(),
+            reach: Reach::UpTo,
+            words: Arc::from(closed_words(closed, &self.names())),
+        });
+        bound.into_iter().chain(rejected).chain(closed).collect()
+    }
+
+    /// Whether a person approved what a pull request proposed that was closed.
+    fn is_approved(&self, closed: &Closed) -> bool {
+        self.made().iter().any(|made| match &made.decision {
+            Decision::Approve { what, .. } => {
+                what.is(&closed.what.tag, closed.what.digest.as_ref())
+            }
+            _ => false,
+        })
     }
 
     /// Why the other sites of a stage are not brought to the `tag` that it runs: a person moved some of
@@ -290,6 +309,23 @@ pub(super) fn signed(by: Option<&By>) -> String {
 /// A person's words on one line.
 pub(super) fn quoted(words: &str) -> String {
     diag::visible(words).chars().take(MAX_WORDS).collect()
+}
+
+fn closed_words(closed: &Closed, names: &str) -> String {
+    let Closed {
+        what,
+        number,
+        by,
+        at,
+    } = closed;
+    let by = by.as_ref().map(|by| format!(" by {}", quoted(by)));
+    let at = at.map(|at| format!(" ({at})"));
+    let (by, at) = (by.unwrap_or_default(), at.unwrap_or_default());
+    format!(
+        "its pull request #{number} was closed{by}{at}, so nothing up to {tag} is proposed; something newer \
+         is, and opening it again or `tagwright approve {names} {tag}` ends this",
+        tag = what.tag
+    )
 }
 
 fn rejected_words(rejection: &Rejection<'_>, made: &[Made], names: String) -> String {

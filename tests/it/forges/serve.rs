@@ -116,7 +116,7 @@ fn answer(shared: &Shared, asked: Asked) -> Said {
     match fault {
         Some(Fault::Limited(seconds)) => return dialect.limited(seconds),
         Some(Fault::Failed(status)) => return Said::new(status, Value::Null),
-        Some(Fault::Lost) | None => {}
+        Some(Fault::Lost | Fault::None) | None => {}
     }
     if !dialect.knows(&asked) {
         return dialect.unauthorized();
@@ -139,8 +139,8 @@ fn answer(shared: &Shared, asked: Asked) -> Said {
     }
     let said = dialect.answer(&asked, &mut hub);
     match fault {
-        Some(_) => Said::new(502, Value::Null),
-        None => tagged(&asked, said),
+        Some(Fault::Lost) => Said::new(502, Value::Null),
+        _ => tagged(&asked, said),
     }
 }
 

@@ -1,0 +1,297 @@
+//! Changes that go by pull request: one for each group, kept as it should be until somebody merges or
+//! closes it.
+//!
+//! ```text
+//! look      the forge's open pull requests, and the branches beside the base
+//! propose   the exact commits of each group on the base, and what becomes of its pull request
+//! settle    push branches, open, update and close
+//! ```
+//!
+//! Invariant: there is never a second pull request for one group. What is proposed is prepared on the head
+//! that was planned on, as if it were pushed; a person's commits on a branch, and a person's closing of a
+//! pull request, stand.
+//!
+//! It refuses to merge: that is people's business, or the forge's where it was asked to.
+
+mod act;
+mod ended;
+mod fate;
+mod group;
+mod inspect;
+mod propose;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::config::{PushMode, Repository, Stage};
+use crate::diag;
+use crate::forge::{Forge, Pull};
+use crate::git::CommitId;
+use crate::reconcile::claims::StageKey;
+use crate::reconcile::plan::{Blocked, Change, Plan, StagePlan, Step};
+use crate::reconcile::prepare::Prepared;
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::{Error, Reconciler};
+
+pub use act::{Did, Done};
+pub use ended::Closed;
+pub use fate::Fate;
+
+use act::Attempts;
+use ended::Ended;
+use fate::Branch;
+use group::Group;
+
+/// The pull requests of one config repo, as far as it is remembered between passes.
+pub(super) struct Pulls {
+    /// The forge, or why it can't be asked.
+    forge: Result<Arc<dyn Forge>, String>,
+    ended: Ended,
+    attempts: Attempts,
+}
+
+/// What is there before a pass proposes anything.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The branches of the service's own.
+    heads: BTreeMap<String, CommitId>,
+    /// The open pull requests, by branch.
+    open: BTreeMap<String, Pull>,
+    /// Why the forge does not tell, if it doesn't.
+    pub(super) trouble: Option<String>,
+}
+
+/// What a group proposes.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// The title.
+    pub title: String,
+    /// The text, without the note.
+    pub body: String,
+    /// The commits, at least one.
+    pub commits: Vec<Prepared>,
+}
+
+/// The pull request of a group, and what becomes of it.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its branch.
+    pub branch: String,
+    /// What it should propose, if anything.
+    pub proposal: Option<Proposal>,
+    /// The pull request, if one is open.
+    pub pull: Option<Pull>,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Why it may not be merged now, if so.
+    pub waits: Option<String>,
+    at: Branch,
+}
+
+impl Planned {
+    /// Its title; its branch where there is neither a proposal nor a pull request.
+    pub fn title(&self) -> String {
+        match (&self.proposal, &self.pull) {
+            (Some(proposal), _) => proposal.title.clone(),
+            (None, Some(pull)) => diag::visible(&pull.title).into_owned(),
+            (None, None) => self.branch.clone(),
+        }
+    }
+
+    /// Whether it changes `app`, or did so when it was written last.
+    pub fn is_about(&self, app: &str) -> bool {
+        let proposed = self
+            .proposal
+            .iter()
+            .flat_map(|it| words::changes(&it.commits));
+        let noted = self.pull.iter().filter_map(|pull| words::of(pull));
+        let mut noted = noted.flat_map(|note| note.changes);
+        proposed.into_iter().any(|change| change.app == app) || noted.any(|(of, ..)| of == app)
+    }
+
+    /// Whether anything is to be done or told.
+    pub(super) fn is_to_settle(&self) -> bool {
+        !matches!(self.fate, Fate::None)
+    }
+}
+
+/// How the changes of a stage are published: the stricter of what it and the repository say.
+pub fn way(repository: &Repository, stage: &Stage) -> PushMode {
+    repository.push.min(stage.push)
+}
+
+impl Pulls {
+    /// Those of a config repo on `forge`.
+    pub(super) fn new(forge: Option<Result<Arc<dyn Forge>, String>>) -> Self {
+        let unknown = || {
+            Err("which forge the config repo is on is not known, or as whom to ask it: add `forge` to \
+                 the repository"
+                .to_owned())
+        };
+        Self {
+            forge: forge.unwrap_or_else(unknown),
+            ended: Ended::default(),
+            attempts: Attempts::default(),
+        }
+    }
+
+    /// The forge, or why it can't be asked.
+    pub(super) fn forge(&self) -> Result<Arc<dyn Forge>, &str> {
+        match &self.forge {
+            Ok(forge) => Ok(Arc::clone(forge)),
+            Err(words) => Err(words),
+        }
+    }
+}
+
+impl Reconciler {
+    fn way_of(&self, snapshot: &Snapshot, stage: &StagePlan) -> PushMode {
+        let app = &snapshot.apps[stage.key.app];
+        way(&self.repository, &app.stages[stage.key.stage])
+    }
+
+    /// Whether a stage's changes go by pull request.
+    pub(super) fn is_proposed(&self, snapshot: &Snapshot, stage: &StagePlan) -> bool {
+        self.way_of(snapshot, stage) == PushMode::PullRequest
+    }
+
+    /// What is there; `None` where nothing goes by pull request.
+    pub(super) async fn look(&mut self, snapshot: &Snapshot) -> Result<Option<Seen>, Error> {
+        let mut stages = snapshot.apps.iter().flat_map(|app| &app.stages);
+        if !stages.any(|stage| way(&self.repository, stage) == PushMode::PullRequest) {
+            return Ok(None);
+        }
+        let mut seen = Seen::default();
+        let forge = match &self.pulls.forge {
+            Ok(forge) => Arc::clone(forge),
+            Err(why) => {
+                seen.trouble = Some(why.clone());
+                return Ok(Some(seen));
+            }
+        };
+        let prefix = self.repository.pulls.prefix.clone();
+        seen.heads = self
+            .with_mirror({
+                let prefix = prefix.clone();
+                move |mirror| mirror.fetch_beside(&prefix)
+            })
+            .await
+            .map_err(|source| self.git_error(source))?;
+        match forge.open_pulls(&prefix).await {
+            Ok(pulls) => {
+                for pull in pulls {
+                    if pull.base == self.repository.branch {
+                        seen.open.entry(pull.branch.clone()).or_insert(pull);
+                    }
+                }
+                self.pulls.ended.note(&seen.open);
+            }
+            Err(error) => seen.trouble = Some(diag::chain(&error)),
+        }
+        Ok(Some(seen))
+    }
+
+    /// What people have closed, as far as it bears on the stages of `snapshot`.
+    pub(super) fn closed(
+        &self,
+        snapshot: &Snapshot,
+        seen: Option<&Seen>,
+    ) -> BTreeMap<StageKey, Vec<Closed>> {
+        match seen {
+            Some(seen) => {
+                let ignored = &self.repository.pulls.ignored_closers;
+                self.pulls.ended.closed(snapshot, &seen.open, ignored)
+            }
+            None => BTreeMap::new(),
+        }
+    }
+
+    /// Asks what became of earlier pull requests of the groups for which `plan` would open one; says
+    /// whether anything was learnt.
+    pub(super) async fn look_up(
+        &mut self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+        seen: Option<&mut Seen>,
+    ) -> bool {
+        let (Some(seen), Ok(forge)) = (seen, &self.pulls.forge) else {
+            return false;
+        };
+        if seen.trouble.is_some() {
+            return false;
+        }
+        let forge = Arc::clone(forge);
+        let mut branches: BTreeSet<String> = self.groups(plan, snapshot).into_keys().collect();
+        branches
+            .retain(|branch| !seen.open.contains_key(branch) && !self.pulls.ended.is_known(branch));
+        let learnt = !branches.is_empty();
+        for branch in branches {
+            match forge.pulls_of(&branch, &self.repository.branch).await {
+                Ok(pulls) => self.pulls.ended.learn(branch, pulls),
+                Err(error) => {
+                    seen.trouble = Some(diag::chain(&error));
+                    break;
+                }
+            }
+        }
+        learnt
+    }
+
+    /// The changes that go by pull request, by the branches of their groups.
+    fn groups<'p>(
+        &self,
+        plan: &'p Plan,
+        snapshot: &Snapshot,
+    ) -> BTreeMap<String, Vec<&'p StagePlan>> {
+        let mut groups: BTreeMap<String, Vec<&StagePlan>> = BTreeMap::new();
+        for (stage, change) in plan.changes() {
+            if self.is_proposed(snapshot, stage) {
+                let branch = self.branch_of(snapshot, stage, change);
+                groups.entry(branch).or_default().push(stage);
+            }
+        }
+        groups
+    }
+
+    fn branch_of(&self, snapshot: &Snapshot, stage: &StagePlan, change: &Change) -> String {
+        let (app, name) = snapshot.names(stage.key);
+        let first = change.sites.first();
+        let file = first.map_or("", |at| snapshot.files[at.file].path.as_str());
+        let pulls = &self.repository.pulls;
+        Group::of(pulls.group, app, name, file).branch(&pulls.prefix)
+    }
+
+    /// The plan, where changes that can't be published are none.
+    pub(super) fn published(
+        &self,
+        mut plan: Arc<Plan>,
+        snapshot: &Snapshot,
+        seen: Option<&Seen>,
+    ) -> Arc<Plan> {
+        let trouble = seen.and_then(|seen| seen.trouble.as_deref());
+        let blocked = |stage: &StagePlan| {
+            let change = stage.change()?;
+            match self.way_of(snapshot, stage) {
+                PushMode::PullRequest => Some(Blocked::Forge(trouble?.to_owned())),
+                PushMode::Off if self.repository.push != PushMode::Off => {
+                    Some(Blocked::NotWritten(format!(
+                        "{} would be written, but the stage's `push` is `off`: {}",
+                        change.tag, change.reason
+                    )))
+                }
+                PushMode::Off | PushMode::Direct => None,
+            }
+        };
+        let steps: Vec<Option<Blocked>> = plan.stages.iter().map(blocked).collect();
+        if steps.iter().any(Option::is_some) {
+            let plan = Arc::make_mut(&mut plan);
+            for (stage, step) in plan.stages.iter_mut().zip(steps) {
+                if let Some(blocked) = step {
+                    stage.step = Step::Blocked(blocked);
+                }
+            }
+        }
+        plan
+    }
+}

@@ -1,0 +1,122 @@
+//! Pull requests that have ended, as far as they were asked for, and what people said by closing them.
+//!
+//! Invariant: what is known of a branch is forgotten as soon as it has had an open pull request, since that
+//! one may have ended otherwise. Only a close by a person, with the branch at the service's own commit,
+//! says anything of a version.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::words;
+use crate::forge::{Pull, State, body};
+use crate::promotion::Held;
+use crate::reconcile::claims::StageKey;
+use crate::reconcile::snapshot::Snapshot;
+
+/// Branches whose ended pull requests are remembered; forgetting costs a request each.
+const MAX_BRANCHES: usize = 10_000;
+
+/// A version that a person does not want: its pull request was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// What was proposed.
+    pub what: Held,
+    /// The pull request's number.
+    pub number: u64,
+    /// By whom it was closed, where the forge tells.
+    pub by: Option<String>,
+    /// When, where the forge tells.
+    pub at: Option<Timestamp>,
+}
+
+/// What became of the pull requests of branches.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    by_branch: BTreeMap<String, Vec<Pull>>,
+    /// The branches that had an open one when it was last looked.
+    open: BTreeSet<String>,
+}
+
+impl Ended {
+    /// Notes which branches have an open pull request.
+    pub(super) fn note(&mut self, open: &BTreeMap<String, Pull>) {
+        for branch in &self.open {
+            if !open.contains_key(branch) {
+                self.by_branch.remove(branch);
+            }
+        }
+        self.open = open.keys().cloned().collect();
+    }
+
+    /// Notes that one was opened, or that what was known of a branch is no longer so.
+    pub(super) fn opened(&mut self, branch: &str) {
+        self.open.insert(branch.to_owned());
+    }
+
+    /// Notes that the service itself has closed one.
+    pub(super) fn forget(&mut self, branch: &str) {
+        self.by_branch.remove(branch);
+        self.open.remove(branch);
+    }
+
+    pub(super) fn is_known(&self, branch: &str) -> bool {
+        self.by_branch.contains_key(branch)
+    }
+
+    /// Keeps what the forge told of a branch, the newest first.
+    pub(super) fn learn(&mut self, branch: String, pulls: Vec<Pull>) {
+        if self.by_branch.len() >= MAX_BRANCHES {
+            self.by_branch.clear();
+        }
+        self.by_branch.insert(branch, pulls);
+    }
+
+    /// Whether the newest pull request of a branch was closed by a person, who may open it again.
+    pub(super) fn is_closed(&self, branch: &str) -> bool {
+        let newest = self.by_branch.get(branch).and_then(|pulls| pulls.first());
+        newest.is_some_and(|pull| {
+            let is_ours = body::hidden(&pull.body).is_some_and(|note| note == words::CLOSED);
+            matches!(pull.state, State::Closed { .. }) && !is_ours
+        })
+    }
+
+    /// What people have closed and left closed, by stage.
+    pub(super) fn closed(
+        &self,
+        snapshot: &Snapshot,
+        open: &BTreeMap<String, Pull>,
+        ignored: &[String],
+    ) -> BTreeMap<StageKey, Vec<Closed>> {
+        let mut keys = BTreeMap::new();
+        for key in snapshot.claims.stages.keys() {
+            keys.insert(snapshot.names(*key), *key);
+        }
+        let mut closed: BTreeMap<StageKey, Vec<Closed>> = BTreeMap::new();
+        for pull in self.by_branch.values().flatten() {
+            let is_open = open.values().any(|open| open.number == pull.number);
+            let State::Closed { by, at } = &pull.state else {
+                continue;
+            };
+            let is_ignored = by.as_ref().is_some_and(|by| ignored.contains(by));
+            let note = words::of(pull);
+            let Some(note) = note.filter(|note| note.head.to_string() == pull.head) else {
+                continue;
+            };
+            if is_open || is_ignored {
+                continue;
+            }
+            for (app, stage, what) in note.changes {
+                if let Some(key) = keys.get(&(app.as_str(), stage.as_str())) {
+                    closed.entry(*key).or_default().push(Closed {
+                        what,
+                        number: pull.number,
+                        by: by.clone(),
+                        at: *at,
+                    });
+                }
+            }
+        }
+        closed
+    }
+}

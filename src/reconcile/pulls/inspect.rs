@@ -1,0 +1,128 @@
+//! What a branch of the service's own holds, compared with what is wanted.
+//!
+//! Invariant: a commit counts as the service's only with its author and a trailer of its form; merges that
+//! bring the base up to date are nobody's work. All else is a person's.
+//!
+//! Blocking.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fate::{Branch, Content};
+use crate::config::Rebuild;
+use crate::git::{self, BlobId, CommitId, CommitInfo, Mirror, Signature};
+use crate::promotion::Held;
+use crate::reconcile::prepare::Prepared;
+use crate::reconcile::trailer::trailers;
+
+/// Commits of a branch that are looked at; the service makes no more than one for each app and stage.
+const MAX_COMMITS: usize = 1000;
+
+/// What a branch is compared with.
+pub(super) struct Standard<'a> {
+    /// The base's commit.
+    pub base: CommitId,
+    /// Who the service is.
+    pub author: &'a Signature,
+    /// The commits that are wanted on the base, if any are.
+    pub wanted: Option<&'a [Prepared]>,
+    /// When a branch is made anew though it holds what is wanted.
+    pub rebuild: Rebuild,
+}
+
+/// Tells what the branch at `tip` holds.
+///
+/// # Errors
+/// When the mirror can't be read.
+pub(super) fn inspect(
+    mirror: &Mirror,
+    tip: CommitId,
+    standard: &Standard<'_>,
+) -> Result<Branch, git::Error> {
+    let beyond = mirror.beyond(standard.base, tip, MAX_COMMITS)?;
+    if beyond.len() > MAX_COMMITS {
+        return Ok(Branch::Theirs { tip });
+    }
+    let own: BTreeSet<CommitId> = beyond.iter().copied().collect();
+    let mut stated = BTreeSet::new();
+    for id in &beyond {
+        let info = mirror.commit_info(*id)?;
+        if is_update(&info, &own) {
+            continue;
+        }
+        let made = trailers(&info.message).map(|trailer| {
+            let (app, stage) = (trailer.app.to_owned(), trailer.stage.to_owned());
+            (app, stage, trailer.to)
+        });
+        let made: Vec<(String, String, Held)> = made.collect();
+        let is_ours = info.author == *standard.author && info.parents.len() == 1;
+        if !is_ours || made.is_empty() {
+            return Ok(Branch::Theirs { tip });
+        }
+        stated.extend(made);
+    }
+    let content = match standard.wanted {
+        Some(wanted)
+            if holds(mirror, tip, wanted, &stated)? && is_fresh(mirror, &beyond, standard)? =>
+        {
+            Content::Wanted
+        }
+        _ => Content::Outdated,
+    };
+    Ok(Branch::Ours { tip, content })
+}
+
+/// Whether a commit of the branch merges the base into it.
+fn is_update(info: &CommitInfo, own: &BTreeSet<CommitId>) -> bool {
+    let [first, others @ ..] = info.parents.as_slice() else {
+        return false;
+    };
+    let from_base = others.iter().all(|parent| !own.contains(parent));
+    !others.is_empty() && own.contains(first) && from_base
+}
+
+/// Whether the branch states and holds just what is wanted.
+fn holds(
+    mirror: &Mirror,
+    tip: CommitId,
+    wanted: &[Prepared],
+    stated: &BTreeSet<(String, String, Held)>,
+) -> Result<bool, git::Error> {
+    let changes = super::words::changes(wanted).map(|made| {
+        let to = Held {
+            tag: made.change.tag.clone(),
+            digest: Some(made.change.digest.clone()),
+        };
+        (made.app.clone(), made.stage.clone(), to)
+    });
+    let changes: BTreeSet<(String, String, Held)> = changes.collect();
+    if changes != *stated {
+        return Ok(false);
+    }
+    // Later commits of a proposal build on the files of earlier ones.
+    let files: BTreeMap<&str, &[u8]> = wanted
+        .iter()
+        .flat_map(|commit| &commit.files)
+        .map(|file| (file.path.as_str(), file.after.as_slice()))
+        .collect();
+    for (path, after) in files {
+        if mirror.blob_at(tip, path)? != Some(BlobId::of(after)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the branch is as near to the base as is asked for.
+fn is_fresh(
+    mirror: &Mirror,
+    beyond: &[CommitId],
+    standard: &Standard<'_>,
+) -> Result<bool, git::Error> {
+    match (standard.rebuild, beyond.last()) {
+        (Rebuild::WhenTouched, _) | (Rebuild::Always, None) => Ok(true),
+        (Rebuild::Always, Some(first)) => {
+            let parents = mirror.commit_info(*first)?.parents;
+            Ok(parents.first() == Some(&standard.base))
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! From a plan to pull requests: what each group proposes, and what becomes of what is there.
+//!
+//! Invariant: a proposal is prepared by itself on the head that was planned on, so that each pull request
+//! can be merged whatever becomes of the others.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
+use super::inspect::{Standard, inspect};
+use super::{Planned, Proposal, Seen, words};
+use crate::diag;
+use crate::forge::{Forge, Opinion, Pull};
+use crate::git::CommitId;
+use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
+use crate::reconcile::snapshot::Snapshot;
+use crate::reconcile::source::{self, Source};
+use crate::reconcile::{Error, Reconciler, message, prepare_from};
+
+impl Reconciler {
+    /// What becomes of the pull request of each group.
+    ///
+    /// # Errors
+    /// When the mirror can't be read.
+    pub(in crate::reconcile) async fn propose(
+        &mut self,
+        plan: &Plan,
+        snapshot: &Arc<Snapshot>,
+        head: CommitId,
+        seen: Option<Seen>,
+    ) -> Result<(Vec<Planned>, Vec<diag::Diagnostic>), Error> {
+        let (Some(seen), Ok(forge)) = (seen, &self.pulls.forge) else {
+            return Ok(Default::default());
+        };
+        if seen.trouble.is_some() {
+            return Ok(Default::default());
+        }
+        let forge = Arc::clone(forge);
+        let groups = self.groups(plan, snapshot);
+        let mut branches: BTreeSet<&String> = groups.keys().collect();
+        branches.extend(seen.open.keys().chain(seen.heads.keys()));
+        let mut room = self
+            .repository
+            .pulls
+            .most
+            .get()
+            .saturating_sub(seen.open.len());
+        let mut all = Vec::new();
+        let mut refused = Vec::new();
+        for branch in branches {
+            let stages = groups.get(branch).map_or(&[][..], Vec::as_slice);
+            let tip = seen.heads.get(branch).copied();
+            let (proposal, left_out, at) = self.inspected(stages, snapshot, head, tip).await?;
+            refused.extend(left_out);
+            let pull = seen.open.get(branch);
+            let mut wish = wish(plan, snapshot, self, pull, branch, proposal.is_some());
+            let frozen = match (&wish, at, pull) {
+                (
+                    Wished::Changes,
+                    Branch::Ours {
+                        content: Content::Outdated,
+                        ..
+                    },
+                    Some(pull),
+                ) => frozen(&*forge, pull).await.unwrap_or_else(|why| {
+                    wish = Wished::Unsure(why);
+                    None
+                }),
+                _ => None,
+            };
+            let open = pull.map(|pull| Open {
+                words: match self.pulls.attempts.is_open(branch) {
+                    true => Words::Outdated,
+                    false => words_of(pull, proposal.as_ref(), at),
+                },
+                frozen: frozen.as_deref(),
+            });
+            let fate = fate::fate(&Situation {
+                wish: wish.borrowed(),
+                branch: at,
+                open,
+                supersede: self.repository.pulls.supersede,
+                room: if room > 0 { Room::Enough } else { Room::None },
+            });
+            if fate == Fate::Open {
+                room -= 1;
+            }
+            if fate != Fate::None {
+                all.push(Planned {
+                    branch: branch.clone(),
+                    proposal,
+                    pull: pull.cloned(),
+                    fate,
+                    waits: wish.waits(),
+                    at,
+                });
+            }
+        }
+        Ok((all, refused))
+    }
+
+    /// What a group proposes, the sites that had to be left out, and what its branch holds.
+    async fn inspected(
+        &self,
+        stages: &[&StagePlan],
+        snapshot: &Arc<Snapshot>,
+        head: CommitId,
+        tip: Option<CommitId>,
+    ) -> Result<(Option<Proposal>, Vec<diag::Diagnostic>, Branch), Error> {
+        let plan = Plan {
+            stages: stages.iter().map(|stage| StagePlan::clone(stage)).collect(),
+            ..Plan::default()
+        };
+        let snapshot = Arc::clone(snapshot);
+        let style = self.repository.commits.clone();
+        let rebuild = self.repository.pulls.rebuild;
+        self.with_mirror(move |mirror| -> Result<_, source::Error> {
+            let prepared = match plan.stages.is_empty() {
+                true => Default::default(),
+                false => prepare_from(Source::Commit(mirror, head), &plan, &snapshot, &style)?,
+            };
+            let commits = prepared.commits;
+            let standard = Standard {
+                base: head,
+                author: &style.author,
+                wanted: (!commits.is_empty()).then_some(&commits),
+                rebuild,
+            };
+            let at = match tip {
+                Some(tip) => inspect(mirror, tip, &standard)?,
+                None => Branch::Absent,
+            };
+            let changes: Vec<_> = words::changes(&commits).cloned().collect();
+            let proposal = (!commits.is_empty()).then(|| Proposal {
+                title: message::subject(&changes, &style),
+                body: words::body(&commits),
+                commits,
+            });
+            Ok((proposal, prepared.refused, at))
+        })
+        .await
+        .map_err(|source| self.source_error(source))
+    }
+}
+
+/// What a group should propose, with words of its own.
+enum Wished {
+    Changes,
+    Nothing(String),
+    Unsure(String),
+}
+
+impl Wished {
+    fn borrowed(&self) -> Wish<'_> {
+        match self {
+            Self::Changes => Wish::Changes,
+            Self::Nothing(why) => Wish::Nothing(why),
+            Self::Unsure(why) => Wish::Unsure(why),
+        }
+    }
+
+    fn waits(&self) -> Option<String> {
+        match self {
+            Self::Changes => None,
+            Self::Nothing(why) | Self::Unsure(why) => Some(why.clone()),
+        }
+    }
+}
+
+/// What the group of `branch` should propose.
+fn wish(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    reconciler: &Reconciler,
+    pull: Option<&Pull>,
+    branch: &str,
+    has_changes: bool,
+) -> Wished {
+    let noted = pull.and_then(words::of);
+    let prefix = &reconciler.repository.pulls.prefix;
+    let named = || {
+        let rest = branch.strip_prefix(prefix.as_str())?;
+        let (app, stage) = rest.split_once('/')?;
+        (!app.starts_with('_')).then(|| vec![(app.to_owned(), stage.to_owned())])
+    };
+    let stages = match noted {
+        Some(note) => note
+            .changes
+            .into_iter()
+            .map(|(app, stage, _)| (app, stage))
+            .collect(),
+        None => named().unwrap_or_default(),
+    };
+    let mut nothing = None;
+    for (app, stage) in &stages {
+        let found = plan
+            .stages
+            .iter()
+            .find(|plan| snapshot.names(plan.key) == (app, stage));
+        let why = match found.map(|found| &found.step) {
+            None if snapshot.has_broken_apps => {
+                return Wished::Unsure("an app file can't be used; see the errors".to_owned());
+            }
+            None => format!("no app file speaks of the stage {stage} of {app} any more"),
+            Some(Step::Change(_)) => continue,
+            Some(Step::UpToDate) => format!("{app} in {stage} runs the choice by now"),
+            Some(Step::Undecided) => {
+                return Wished::Unsure(format!("{app} in {stage}: not decided yet"));
+            }
+            Some(Step::Blocked(blocked)) => {
+                let words = format!("{app} in {stage}: {blocked}");
+                match blocked.is_over() {
+                    true => words,
+                    false if has_changes && matches!(blocked, Blocked::Held(_)) => words,
+                    false => return Wished::Unsure(words),
+                }
+            }
+        };
+        nothing.get_or_insert(why);
+    }
+    match (has_changes, nothing) {
+        (true, _) => Wished::Changes,
+        (false, Some(why)) => Wished::Nothing(why),
+        (false, None) if stages.is_empty() && pull.is_some() => {
+            Wished::Unsure("its note can't be read, so what it proposes is not known".to_owned())
+        }
+        (false, None) => Wished::Nothing("what it proposed is proposed elsewhere now".to_owned()),
+    }
+}
+
+/// Whether the words of a pull request are those that the service would write now.
+fn words_of(pull: &Pull, proposal: Option<&Proposal>, at: Branch) -> Words {
+    let Some(proposal) = proposal else {
+        return Words::Right;
+    };
+    let note = words::of(pull);
+    let text = words::fingerprint(&proposal.title, &proposal.body);
+    match note {
+        Some(note) if note.text == text && Some(note.head) == at.tip() => Words::Right,
+        _ => Words::Outdated,
+    }
+}
+
+/// Why a pull request may not be changed under those who approved it.
+async fn frozen(forge: &dyn Forge, pull: &Pull) -> Result<Option<String>, String> {
+    if pull.auto_merge {
+        return Ok(Some("it is about to be merged by the forge".to_owned()));
+    }
+    let reviews = forge
+        .reviews(pull)
+        .await
+        .map_err(|error| diag::chain(&error))?;
+    let approval = reviews
+        .iter()
+        .find(|review| review.opinion == Opinion::Approved);
+    Ok(approval.map(|review| format!("{} has approved it", diag::visible(&review.by))))
+}
