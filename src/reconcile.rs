@@ -35,7 +35,10 @@ pub mod settled;
 pub mod snapshot;
 pub mod source;
 pub mod standings;
+mod start;
 pub mod trailer;
+
+pub use start::{Intervals, Start};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -45,8 +48,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::config::{App, Commits, Hold, PushMode, Repository, Signing};
-use crate::forge::{self, Forge};
+use crate::config::{App, Commits, Hold, PushMode, Repository};
+use crate::forge;
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
 use crate::reconcile::execute::Landing;
@@ -60,7 +63,6 @@ use crate::reconcile::refusal::Parking;
 use crate::reconcile::settled::Settled;
 use crate::reconcile::snapshot::{IndexCache, Memory, Snapshot};
 use crate::reconcile::source::Source;
-use crate::registry::AccountId;
 use crate::registry::poller::Patience;
 
 /// How often one pass plans again after the branch moved under it. Each round needs another push to
@@ -184,68 +186,7 @@ pub enum Freshness {
     AsPolled,
 }
 
-/// What a reconciler starts with.
-pub struct Start {
-    /// The config repo.
-    pub repository: Repository,
-    /// How often each account's registry is asked.
-    pub intervals: Intervals,
-    /// Asks the registries.
-    pub observer: Observer,
-    /// The config repo's mirror, shared with other branches of the same remote.
-    pub mirror: Arc<Mutex<Mirror>>,
-    /// Indexes kept from an earlier process.
-    pub cache: IndexCache,
-    /// The time.
-    pub clock: Clock,
-    /// The forge that the config repo is on, or why it can't be asked; none where it is not known.
-    pub forge: Option<Result<Arc<dyn Forge>, String>>,
-}
-
-/// How often each account's registry is asked.
-#[derive(Debug, Clone)]
-pub struct Intervals {
-    /// By the account's place in the configuration.
-    pub by_account: Vec<Duration>,
-    /// For all others.
-    pub otherwise: Duration,
-}
-
-impl Intervals {
-    fn of(&self, account: AccountId) -> Duration {
-        account
-            .index()
-            .and_then(|place| self.by_account.get(place))
-            .copied()
-            .unwrap_or(self.otherwise)
-    }
-}
-
 impl Reconciler {
-    /// A reconciler that has seen nothing yet.
-    pub fn new(start: Start) -> Self {
-        let keyring = match &start.repository.commits.signing {
-            Some(Signing::Key(key)) => Some(Arc::new(Mutex::new(Keyring::new(key.clone())))),
-            Some(Signing::Forge) | None => None,
-        };
-        Self {
-            keyring,
-            holds: start.repository.holds.clone().into(),
-            repository: start.repository,
-            intervals: start.intervals,
-            clock: start.clock,
-            observer: start.observer,
-            mirror: start.mirror,
-            memory: Arc::new(Mutex::new(Memory::of(start.cache))),
-            snapshot: None,
-            settled: None,
-            recollection: Arc::default(),
-            parking: Parking::default(),
-            queue: Queue::default(),
-            pulls: Pulls::new(start.forge),
-        }
-    }
-
     /// The config repo.
     pub fn repository(&self) -> &Repository {
         &self.repository

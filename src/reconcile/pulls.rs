@@ -105,7 +105,7 @@ impl Planned {
             .proposal
             .iter()
             .flat_map(|it| words::changes(&it.commits));
-        let noted = self.pull.iter().filter_map(|pull| words::of(pull));
+        let noted = self.pull.iter().filter_map(words::of);
         let mut noted = noted.flat_map(|note| note.changes);
         proposed.into_iter().any(|change| change.app == app) || noted.any(|(of, ..)| of == app)
     }

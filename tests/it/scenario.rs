@@ -138,6 +138,13 @@ impl Scenario {
         Some((scenario, fake))
     }
 
+    /// The service begins anew, with these keys changed.
+    pub fn reconfigured(&mut self, old: &str, new: &str) {
+        assert!(self.keys.contains(old), "{}", self.keys);
+        self.keys = self.keys.replace(old, new);
+        self.service = self.another_service();
+    }
+
     /// The text with the registry's host.
     pub fn text(&self, text: &str) -> String {
         text.replace("HOST", &self.registry.host())

@@ -196,7 +196,16 @@ impl Reconciler {
             (Fate::Open | Fate::Update | Fate::Supersede | Fate::Reword, Some(proposal)) => {
                 if let (Fate::Supersede, Some(pull)) = (&planned.fate, &pull) {
                     let why = format!("Something newer takes its place: {}", proposal.title);
-                    forge.dismiss(pull, &why).await?;
+                    match forge.dismiss(pull, &why).await {
+                        Err(forge::Error::Unable { host, .. }) => {
+                            done.did = Did::Left(format!(
+                                "it is approved, and {host} has no way to take approvals of others back, so \
+                                 something newer waits until it is merged or closed"
+                            ));
+                            return Ok(());
+                        }
+                        other => other?,
+                    }
                 }
                 let Some(tip) = self.publish(planned, proposal, base, done).await? else {
                     return Ok(());

@@ -108,7 +108,7 @@ impl Reconciler {
         tip: Option<CommitId>,
     ) -> Result<(Option<Proposal>, Vec<diag::Diagnostic>, Branch), Error> {
         let plan = Plan {
-            stages: stages.iter().map(|stage| StagePlan::clone(stage)).collect(),
+            stages: stages.iter().copied().cloned().collect(),
             ..Plan::default()
         };
         let snapshot = Arc::clone(snapshot);

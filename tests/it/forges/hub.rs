@@ -116,6 +116,9 @@ pub struct Status {
     pub by: String,
 }
 
+/// As whom the forge makes the commits of our account.
+pub const AUTHOR: (&str, &str) = ("tagwright-bot", "bot@forge.example");
+
 /// The forge.
 pub struct Hub {
     bare: PathBuf,
@@ -474,6 +477,11 @@ impl Hub {
             with_index(&["update-index", "--add", "--cacheinfo", &entry]);
         }
         let tree = with_index(&["write-tree"]);
-        self.git(&["commit-tree", &tree, "-p", parent, "-m", message])
+        let mut command = git(self.home.path());
+        command
+            .current_dir(&self.bare)
+            .env("GIT_AUTHOR_NAME", AUTHOR.0)
+            .env("GIT_AUTHOR_EMAIL", AUTHOR.1);
+        run(command.args(["commit-tree", &tree, "-p", parent, "-m", message]))
     }
 }
