@@ -272,6 +272,8 @@ pub struct Abilities {
     pub labels: bool,
     /// Pull requests can be drafts.
     pub drafts: bool,
+    /// How long their texts may be, in characters.
+    pub text: usize,
 }
 
 /// Why a forge did not do what was asked.

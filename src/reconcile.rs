@@ -226,7 +226,7 @@ impl Reconciler {
                         }
                         Landing::Refused(words) => {
                             let mut pass = self.by_halves(observation, words).await?;
-                            pass.pulls = self.settle(&pass.observation).await?;
+                            pass.pulls = self.settle(&pass.observation).await;
                             return Ok(pass);
                         }
                         Landing::Moved => {
@@ -241,7 +241,7 @@ impl Reconciler {
                     }
                 }
             };
-            let pulls = self.settle(&observation).await?;
+            let pulls = self.settle(&observation).await;
             return Ok(Pass {
                 observation,
                 result,

@@ -400,6 +400,7 @@ impl Forge for AzureDevOps {
             merges: true,
             labels: true,
             drafts: true,
+            text: answers::MAX_BODY,
         }
     }
 }

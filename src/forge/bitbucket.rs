@@ -387,6 +387,7 @@ impl Forge for BitbucketDataCenter {
             merges: true,
             labels: false,
             drafts: true,
+            text: answers::MAX_BODY,
         }
     }
 

@@ -309,6 +309,8 @@ impl Forge for BitbucketCloud {
             merges: false,
             labels: false,
             drafts: true,
+            // None is documented; this is what the others take at least.
+            text: 32_768,
         }
     }
 

@@ -228,15 +228,12 @@ impl Gitea {
         let number = pull.number.to_string();
         let labels = names::missing(&wanted.labels, &pull.labels);
         if !labels.is_empty() {
-            let ids = self.label_ids(&labels).await?;
-            let ask = self.at(
-                Verb::POST,
-                "label a pull request",
-                &["issues", &number, "labels"],
-            );
-            let ask = ask.body(json!({"labels": ids})).effort(Effort::Write);
-            let labels: Vec<shape::Label> = self.caller.read(&ask).await?;
-            pull.labels = labels.into_iter().map(|label| label.name).collect();
+            match self.label(&number, &labels).await {
+                Ok(labels) => pull.labels = labels.into_iter().map(|label| label.name).collect(),
+                Err(error) if error.is_retryable() => return Err(error),
+                // A label is no reason to have no pull request.
+                Err(error) => tracing::warn!(number, "{error}"),
+            }
         }
         let mut reviewers = names::missing(&wanted.reviewers, &pull.reviewers);
         reviewers.retain(|name| !self.strangers.has(name));
@@ -249,6 +246,14 @@ impl Gitea {
             }
         }
         Ok(pull)
+    }
+
+    async fn label(&self, number: &str, labels: &[&String]) -> Result<Vec<shape::Label>, Error> {
+        let ids = self.label_ids(labels).await?;
+        let place = ["issues", number, "labels"];
+        let ask = self.at(Verb::POST, "label a pull request", &place);
+        let ask = ask.body(json!({"labels": ids})).effort(Effort::Write);
+        self.caller.read(&ask).await
     }
 
     /// The ids of labels of the repository or its organisation; those that there are not are made.
@@ -532,6 +537,7 @@ impl Forge for Gitea {
             merges: true,
             labels: true,
             drafts: true,
+            text: MAX_BODY,
         }
     }
 }

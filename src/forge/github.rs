@@ -221,8 +221,12 @@ impl GitHub {
         if !labels.is_empty() {
             let ask = self.at(Verb::POST, WHAT, &["issues", &number, "labels"]);
             let ask = ask.body(json!({"labels": labels})).effort(Effort::Write);
-            let labels: Vec<shape::Label> = self.caller.read(&ask).await?;
-            pull.labels = labels.into_iter().map(|label| label.name).collect();
+            match self.caller.read::<Vec<shape::Label>>(&ask).await {
+                Ok(labels) => pull.labels = labels.into_iter().map(|label| label.name).collect(),
+                Err(error) if error.is_retryable() => return Err(error),
+                // A label is no reason to have no pull request.
+                Err(error) => tracing::warn!(number, "{error}"),
+            }
         }
         let mut reviewers = names::missing(&wanted.reviewers, &pull.reviewers);
         reviewers.retain(|name| !self.strangers.has(name));
@@ -470,6 +474,7 @@ impl Forge for GitHub {
             merges: true,
             labels: true,
             drafts: true,
+            text: MAX_BODY,
         }
     }
 }

@@ -470,6 +470,7 @@ impl Forge for GitLab {
             merges: true,
             labels: true,
             drafts: true,
+            text: MAX_BODY,
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct CommitInfo {
     pub parents: Vec<CommitId>,
     /// Who says to have written it.
     pub author: Signature,
+    /// Who says to have committed it.
+    pub committer: Signature,
     /// When it was committed, by its committer's clock.
     pub committed: Timestamp,
     /// Its message; bytes that are not UTF-8 are replaced.
@@ -194,14 +196,15 @@ impl Reader {
     /// When there is no such commit, or the mirror is damaged.
     pub fn commit_info(&self, commit: CommitId) -> Result<CommitInfo, Error> {
         let commit = self.commit(commit)?;
-        let author = commit.author();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let person = |who: git2::Signature<'_>| Signature {
+            name: text(who.name_bytes()),
+            email: text(who.email_bytes()),
+        };
         Ok(CommitInfo {
             parents: commit.parent_ids().map(CommitId::from_git).collect(),
-            author: Signature {
-                name: text(author.name_bytes()),
-                email: text(author.email_bytes()),
-            },
+            author: person(commit.author()),
+            committer: person(commit.committer()),
             // A time that no calendar has is read as the epoch rather than losing the commit.
             committed: Timestamp::from_second(commit.time().seconds()).unwrap_or_default(),
             message: text(commit.message_bytes()),

@@ -19,6 +19,7 @@ mod fate;
 mod group;
 mod inspect;
 mod propose;
+mod publish;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ use crate::diag;
 use crate::forge::{Forge, Pull};
 use crate::git::CommitId;
 use crate::reconcile::claims::StageKey;
-use crate::reconcile::plan::{Blocked, Change, Plan, StagePlan, Step};
+use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
 use crate::reconcile::prepare::Prepared;
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::{Error, Reconciler};
@@ -56,8 +57,10 @@ pub(super) struct Pulls {
 pub(super) struct Seen {
     /// The branches of the service's own.
     heads: BTreeMap<String, CommitId>,
-    /// The open pull requests, by branch.
+    /// The open pull requests of this entry of the configuration, by branch.
     open: BTreeMap<String, Pull>,
+    /// The branches that another entry or service has an open pull request from.
+    others: BTreeSet<String>,
     /// Why the forge does not tell, if it doesn't.
     pub(super) trouble: Option<String>,
 }
@@ -171,25 +174,43 @@ impl Reconciler {
             }
         };
         let prefix = self.repository.pulls.prefix.clone();
-        seen.heads = self
-            .with_mirror({
-                let prefix = prefix.clone();
-                move |mirror| mirror.fetch_beside(&prefix)
-            })
-            .await
-            .map_err(|source| self.git_error(source))?;
-        match forge.open_pulls(&prefix).await {
-            Ok(pulls) => {
-                for pull in pulls {
-                    if pull.base == self.repository.branch {
-                        seen.open.entry(pull.branch.clone()).or_insert(pull);
-                    }
-                }
-                self.pulls.ended.note(&seen.open);
+        let fetched = self.with_mirror({
+            let prefix = prefix.clone();
+            move |mirror| mirror.fetch_beside(&prefix)
+        });
+        match fetched.await {
+            Ok(heads) => seen.heads = heads,
+            Err(error) => {
+                // What goes to the branch itself was fetched, and goes on.
+                seen.trouble = Some(diag::chain(&error));
+                return Ok(Some(seen));
             }
+        }
+        seen.heads.retain(|branch, _| {
+            let rest = branch.strip_prefix(prefix.as_str());
+            !rest.is_some_and(|rest| rest.starts_with(publish::NEXT))
+        });
+        match forge.open_pulls(&prefix).await {
+            Ok(pulls) => self.sort_out(pulls, &mut seen),
             Err(error) => seen.trouble = Some(diag::chain(&error)),
         }
         Ok(Some(seen))
+    }
+
+    /// Tells this entry's open pull requests from those of others on the same remote.
+    fn sort_out(&mut self, pulls: Vec<Pull>, seen: &mut Seen) {
+        for pull in pulls {
+            let owner = words::of(&pull).map(|note| note.owner);
+            let is_ours = owner.is_none_or(|owner| owner == self.repository.name.as_str());
+            if pull.base == self.repository.branch && is_ours {
+                seen.open.entry(pull.branch.clone()).or_insert(pull);
+            } else {
+                seen.others.insert(pull.branch);
+            }
+        }
+        let others = &seen.others;
+        seen.heads.retain(|branch, _| !others.contains(branch));
+        self.pulls.ended.note(&seen.open);
     }
 
     /// What people have closed, as far as it bears on the stages of `snapshot`.
@@ -201,7 +222,10 @@ impl Reconciler {
         match seen {
             Some(seen) => {
                 let ignored = &self.repository.pulls.ignored_closers;
-                self.pulls.ended.closed(snapshot, &seen.open, ignored)
+                let owner = self.repository.name.as_str();
+                self.pulls
+                    .ended
+                    .closed(snapshot, &seen.open, owner, ignored)
             }
             None => BTreeMap::new(),
         }
@@ -222,9 +246,12 @@ impl Reconciler {
             return false;
         }
         let forge = Arc::clone(forge);
-        let mut branches: BTreeSet<String> = self.groups(plan, snapshot).into_keys().collect();
-        branches
-            .retain(|branch| !seen.open.contains_key(branch) && !self.pulls.ended.is_known(branch));
+        let groups = self.groups(plan, snapshot).into_keys();
+        let unknown = groups
+            .filter(|branch| !seen.open.contains_key(branch) && !self.pulls.ended.is_known(branch));
+        // No more than could be opened; what was closed makes room for the next ones.
+        let room = self.room(seen);
+        let branches: Vec<String> = unknown.take(room).collect();
         let learnt = !branches.is_empty();
         for branch in branches {
             match forge.pulls_of(&branch, &self.repository.branch).await {
@@ -238,6 +265,12 @@ impl Reconciler {
         learnt
     }
 
+    /// How many more pull requests may be opened.
+    fn room(&self, seen: &Seen) -> usize {
+        let most = self.repository.pulls.most.get();
+        most.saturating_sub(seen.open.len())
+    }
+
     /// The changes that go by pull request, by the branches of their groups.
     fn groups<'p>(
         &self,
@@ -245,21 +278,53 @@ impl Reconciler {
         snapshot: &Snapshot,
     ) -> BTreeMap<String, Vec<&'p StagePlan>> {
         let mut groups: BTreeMap<String, Vec<&StagePlan>> = BTreeMap::new();
-        for (stage, change) in plan.changes() {
+        for (stage, _) in plan.changes() {
             if self.is_proposed(snapshot, stage) {
-                let branch = self.branch_of(snapshot, stage, change);
+                let branch = self.branch_of(snapshot, stage);
                 groups.entry(branch).or_default().push(stage);
             }
         }
         groups
     }
 
-    fn branch_of(&self, snapshot: &Snapshot, stage: &StagePlan, change: &Change) -> String {
+    /// The branch that a stage's changes come from, whichever of its sites they are to.
+    fn branch_of(&self, snapshot: &Snapshot, stage: &StagePlan) -> String {
         let (app, name) = snapshot.names(stage.key);
-        let first = change.sites.first();
+        let first = stage.sites.first();
         let file = first.map_or("", |at| snapshot.files[at.file].path.as_str());
         let pulls = &self.repository.pulls;
         Group::of(pulls.group, app, name, file).branch(&pulls.prefix)
+    }
+
+    /// Why a change of `stage` may not be written as it is published: it would change another stage, whose
+    /// own changes are published otherwise.
+    fn read_otherwise(
+        &self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+        stage: &StagePlan,
+    ) -> Option<String> {
+        let way = |stage: &StagePlan| match self.way_of(snapshot, stage) {
+            PushMode::PullRequest => Some(self.branch_of(snapshot, stage)),
+            _ => None,
+        };
+        let change = stage.change()?;
+        let sharers = change
+            .sites
+            .iter()
+            .filter_map(|at| snapshot.claims.shared.get(at));
+        let other = sharers.flatten().find_map(|sharer| {
+            let other = plan.stages.iter().find(|other| other.key == sharer.stage)?;
+            let same_mode = self.way_of(snapshot, other) == self.way_of(snapshot, stage);
+            (!same_mode || way(other) != way(stage)).then_some(sharer)
+        })?;
+        let (app, name) = snapshot.names(other.stage);
+        Some(format!(
+            "{} would be written where {name} of {app} reads it too, whose changes are published \
+             otherwise; set the tag in {name}'s own files, or have both go the same way (`push`, \
+             `push.group`)",
+            change.tag
+        ))
     }
 
     /// The plan, where changes that can't be published are none.
@@ -272,6 +337,9 @@ impl Reconciler {
         let trouble = seen.and_then(|seen| seen.trouble.as_deref());
         let blocked = |stage: &StagePlan| {
             let change = stage.change()?;
+            if let Some(other) = self.read_otherwise(&plan, snapshot, stage) {
+                return Some(Blocked::Shared(other));
+            }
             match self.way_of(snapshot, stage) {
                 PushMode::PullRequest => Some(Blocked::Forge(trouble?.to_owned())),
                 PushMode::Off if self.repository.push != PushMode::Off => {

@@ -12,7 +12,7 @@ use crate::forge::call;
 use crate::forge::{Opinion, Pull, Review, State, Status, Verdict, Wanted, body, words};
 
 /// Longest text of a pull request, in UTF-16 units.
-const MAX_BODY: usize = 4000;
+pub(super) const MAX_BODY: usize = 4000;
 
 /// Longest title, in characters.
 const MAX_TITLE: usize = 400;

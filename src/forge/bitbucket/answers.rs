@@ -11,7 +11,7 @@ use crate::forge::call::Reply;
 use crate::forge::{Opinion, Pull, Review, State, Wanted, body, words};
 
 /// Longest text of a pull request, in characters.
-const MAX_BODY: usize = 32_768;
+pub(super) const MAX_BODY: usize = 32_768;
 
 /// What a branch's full name begins with.
 const HEADS: &str = "refs/heads/";

@@ -11,7 +11,7 @@ use git2::{AutotagOption, FetchOptions, FetchPrune};
 
 use super::super::push;
 use super::{Mirror, branch_ref};
-use crate::git::{CommitId, Error, PushOutcome};
+use crate::git::{CommitId, Error, PushOutcome, Touched};
 
 /// The folder of the branches that were fetched, under the remote's names without the prefix.
 const BESIDE: &str = "refs/beside/";
@@ -80,6 +80,35 @@ impl Mirror {
                 .map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// See [`crate::git::Reader::fork`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fork(&self, base: CommitId, tip: CommitId) -> Result<Option<CommitId>, Error> {
+        self.reader.fork(base, tip)
+    }
+
+    /// See [`crate::git::Reader::is_plain_merge`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn is_plain_merge(
+        &self,
+        merge: CommitId,
+        one: CommitId,
+        other: CommitId,
+    ) -> Result<bool, Error> {
+        self.reader.is_plain_merge(merge, one, other)
+    }
+
+    /// See [`crate::git::Reader::touched`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn touched(&self, before: CommitId, after: CommitId) -> Result<Vec<Touched>, Error> {
+        self.reader.touched(before, after)
     }
 
     /// Moves `branch` from `expected`, where there is none if that is none, to `new`; `None` removes it.

@@ -9,14 +9,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fate::{Branch, Content, Fate};
+use super::fate::{Branch, Fate};
 use super::{Planned, Proposal, words};
-use crate::config::Signing;
 use crate::diag;
-use crate::forge::{self, Forge, Merge, Pull, Status, Verdict, Wanted};
+use crate::forge::{self, Forge, Merge, Pull, State, Status, Verdict, Wanted};
 use crate::git::{CommitId, PushOutcome};
-use crate::reconcile::execute::{self, Landing, Maker};
-use crate::reconcile::{Error, Observation, Reconciler, forged};
+use crate::reconcile::{Error, Observation, Reconciler};
 
 /// The wait after the first failure of a group; it doubles.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
@@ -104,8 +102,8 @@ pub(super) struct Attempts {
     failed: BTreeMap<String, (SignedDuration, Timestamp, String)>,
     /// The last status that was set on a commit, by the commit and the status's name.
     said: BTreeMap<(String, String), Status>,
-    /// Pull requests that the forge won't merge by itself, with its words.
-    never: BTreeMap<u64, String>,
+    /// Pull requests that the forge won't merge by itself, until when it isn't asked again, and its words.
+    never: BTreeMap<u64, (Timestamp, String)>,
 }
 
 impl Attempts {
@@ -132,31 +130,26 @@ impl Attempts {
     }
 }
 
-/// Why a group could not be settled.
-enum Failure {
-    /// For this group.
-    Words(String),
-    /// The config repo can't be written at all.
-    Whole(Error),
-}
+/// Why a group could not be settled, in words for a person.
+pub(super) struct Failure(pub(super) String);
 
 impl From<forge::Error> for Failure {
     fn from(error: forge::Error) -> Self {
-        Self::Words(diag::chain(&error))
+        Self(diag::chain(&error))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(diag::chain(&error))
     }
 }
 
 impl Reconciler {
     /// Settles every group of a pass.
-    ///
-    /// # Errors
-    /// When commits can't be signed or written.
-    pub(in crate::reconcile) async fn settle(
-        &mut self,
-        observation: &Observation,
-    ) -> Result<Vec<Done>, Error> {
+    pub(in crate::reconcile) async fn settle(&mut self, observation: &Observation) -> Vec<Done> {
         let (Some(base), Ok(forge)) = (observation.base, &self.pulls.forge) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let forge = Arc::clone(forge);
         let mut all = Vec::new();
@@ -172,15 +165,14 @@ impl Reconciler {
                 Ok(()) => {
                     self.pulls.attempts.failed.remove(&planned.branch);
                 }
-                Err(Failure::Whole(error)) => return Err(error),
-                Err(Failure::Words(why)) => {
+                Err(Failure(why)) => {
                     self.pulls.attempts.fail(&planned.branch, &why, now);
                     done.did = Did::Failed(why);
                 }
             }
             all.push(done);
         }
-        Ok(all)
+        all
     }
 
     async fn settle_one(
@@ -194,6 +186,13 @@ impl Reconciler {
         let mut pull = planned.pull.clone();
         match (&planned.fate, &planned.proposal) {
             (Fate::Open | Fate::Update | Fate::Supersede | Fate::Reword, Some(proposal)) => {
+                if let Some(pull) = &pull
+                    && !self.is_as_seen(forge, planned, pull).await?
+                {
+                    let why = "it has changed meanwhile; the next pass looks again";
+                    done.did = Did::Left(why.to_owned());
+                    return Ok(());
+                }
                 if let (Fate::Supersede, Some(pull)) = (&planned.fate, &pull) {
                     let why = format!("Something newer takes its place: {}", proposal.title);
                     match forge.dismiss(pull, &why).await {
@@ -210,7 +209,7 @@ impl Reconciler {
                 let Some(tip) = self.publish(planned, proposal, base, done).await? else {
                     return Ok(());
                 };
-                let wanted = self.wanted(forge, &planned.branch, proposal, tip);
+                let wanted = self.wanted(forge, planned, proposal, tip);
                 let made = match &pull {
                     Some(pull) => forge.edit(pull, &wanted).await?,
                     None => forge.open(&wanted).await?,
@@ -223,119 +222,69 @@ impl Reconciler {
                 (head, pull) = (Some(tip), Some(made));
             }
             (Fate::Close(why), _) => return self.close(forge, planned, why, done).await,
-            (Fate::Sweep, _) => return self.sweep(forge, planned, done).await,
+            (Fate::Sweep, _) => {
+                self.remove(planned).await?;
+                done.did = Did::Removed;
+                return Ok(());
+            }
             (Fate::Left(why), _) => done.did = Did::Left(why.clone()),
             _ => {}
         }
         if let Some(pull) = pull {
             done.number = Some(pull.number);
             done.url = Some(pull.url.clone());
-            if let Some(head) = head {
-                self.say(forge, planned, head).await?;
+            let Some(head) = head else {
+                return Ok(());
+            };
+            if let Err(Failure(why)) = self.say(forge, planned, head).await {
+                done.but = Some(format!("its status can't be set: {why}"));
+            } else if pull.head == head.to_string() {
+                done.but = self.merge(forge, planned, &pull).await?;
             }
-            done.but = self.merge(forge, planned, &pull).await?;
         }
         Ok(())
     }
 
-    /// Makes the commits of a proposal and moves its branch there; `None` if it was not where it was seen.
-    async fn publish(
-        &mut self,
+    /// Whether a pull request is still open, at the head that was looked at: a person may have closed it or
+    /// pushed to it while the registries were read.
+    async fn is_as_seen(
+        &self,
+        forge: &dyn Forge,
         planned: &Planned,
-        proposal: &Proposal,
-        base: CommitId,
-        done: &mut Done,
-    ) -> Result<Option<CommitId>, Failure> {
-        if let Branch::Ours {
-            tip,
-            content: Content::Wanted,
-        } = planned.at
-        {
-            return Ok(Some(tip));
-        }
-        if self.repository.commits.signing == Some(Signing::Forge) {
-            return self.publish_forged(planned, proposal, base, done).await;
-        }
-        let signer = self.signer().await.map_err(Failure::Whole)?;
-        let author = self.repository.commits.author.clone();
-        let time = self.clock.now();
-        let commits = proposal.commits.clone();
-        let (branch, seen) = (planned.branch.clone(), planned.at.tip());
-        let pushed = self.with_mirror(move |mirror| {
-            let maker = Maker {
-                author: &author,
-                signer: signer.as_deref(),
-                time,
-            };
-            let made = execute::chain(mirror, base, &commits, maker)?;
-            match made.last() {
-                Some(&tip) => mirror
-                    .move_beside(&branch, seen, Some(tip))
-                    .map(|told| (tip, told)),
-                None => Ok((
-                    base,
-                    PushOutcome::Refused("it would change nothing".to_owned()),
-                )),
-            }
-        });
-        let (tip, outcome) = pushed
-            .await
-            .map_err(|source| Failure::Whole(self.git_error(source)))?;
-        arrived(planned, outcome, tip, done)
+        pull: &Pull,
+    ) -> Result<bool, Failure> {
+        let all = forge.pulls_of(&pull.branch, &pull.base).await?;
+        let now = all.iter().find(|now| now.number == pull.number);
+        let tip = planned.at.tip().map(|tip| tip.to_string());
+        Ok(
+            now.is_some_and(|now| {
+                now.state == State::Open && tip.is_none_or(|tip| now.head == tip)
+            }),
+        )
     }
 
-    /// The same, with commits that the forge makes on the branch once it is at the base.
-    async fn publish_forged(
-        &mut self,
-        planned: &Planned,
-        proposal: &Proposal,
-        base: CommitId,
-        done: &mut Done,
-    ) -> Result<Option<CommitId>, Failure> {
-        let (branch, seen) = (planned.branch.clone(), planned.at.tip());
-        let moved = self
-            .with_mirror(move |mirror| mirror.move_beside(&branch, seen, Some(base)))
-            .await
-            .map_err(|source| Failure::Whole(self.git_error(source)))?;
-        if arrived(planned, moved, base, done)?.is_none() {
-            return Ok(None);
-        }
-        let landing = self.land_forged(&planned.branch, base, &proposal.commits);
-        match landing.await.map_err(Failure::Whole)? {
-            Landing::Landed(commits) => {
-                let tip = commits.last().copied().unwrap_or(base);
-                let stranger = self.stranger(&planned.branch, tip).await;
-                match stranger.map_err(Failure::Whole)? {
-                    Some(author) => Err(Failure::Words(forged::as_stranger(&author))),
-                    None => Ok(Some(tip)),
-                }
-            }
-            Landing::Moved => arrived(planned, PushOutcome::Moved, base, done),
-            Landing::Refused(words) => Err(Failure::Words(words)),
-        }
-    }
-
+    /// A proposal as its pull request should be; what people made of a draft stays.
     fn wanted(
         &self,
         forge: &dyn Forge,
-        branch: &str,
+        planned: &Planned,
         proposal: &Proposal,
         tip: CommitId,
     ) -> Wanted {
-        let pulls = &self.repository.pulls;
-        let Proposal {
-            title,
-            body,
-            commits,
-        } = proposal;
-        let note = forge.hiding().hide(&words::note(title, body, commits, tip));
+        let (pulls, able) = (&self.repository.pulls, forge.abilities());
+        let owner = self.repository.name.as_str();
+        let note = words::note(owner, proposal, tip, able.text);
+        let note = forge.hiding().hide(&note);
         Wanted {
-            branch: branch.to_owned(),
+            branch: planned.branch.clone(),
             base: self.repository.branch.clone(),
-            title: title.clone(),
-            body: format!("{body}\n{note}\n"),
-            draft: pulls.draft && forge.abilities().drafts,
-            labels: match forge.abilities().labels {
+            title: proposal.title.clone(),
+            body: format!("{}\n{note}\n", proposal.body),
+            draft: match &planned.pull {
+                Some(pull) => pull.draft,
+                None => pulls.draft && able.drafts,
+            },
+            labels: match able.labels {
                 true => pulls.labels.clone(),
                 false => Vec::new(),
             },
@@ -354,7 +303,8 @@ impl Reconciler {
         if let Some(pull) = &planned.pull {
             done.number = Some(pull.number);
             done.url = Some(pull.url.clone());
-            let note = forge.hiding().hide(words::CLOSED);
+            let note = words::closed(self.repository.name.as_str());
+            let note = forge.hiding().hide(&note);
             let marked = Wanted {
                 branch: pull.branch.clone(),
                 base: pull.base.clone(),
@@ -365,31 +315,13 @@ impl Reconciler {
                 reviewers: Vec::new(),
             };
             let pull = forge.edit(pull, &marked).await?;
-            forge.close(&pull, &format!("Closed, since {why}.")).await?;
+            forge
+                .close(&pull, &format!("Closed: {}", words::code(why)))
+                .await?;
         }
         self.remove(planned).await?;
         self.pulls.ended.forget(&planned.branch);
         done.did = Did::Closed(why.to_owned());
-        Ok(())
-    }
-
-    /// Removes a branch without a pull request, unless a person may open that again.
-    async fn sweep(
-        &mut self,
-        forge: &dyn Forge,
-        planned: &Planned,
-        done: &mut Done,
-    ) -> Result<(), Failure> {
-        if !self.pulls.ended.is_known(&planned.branch) {
-            let pulls = forge
-                .pulls_of(&planned.branch, &self.repository.branch)
-                .await?;
-            self.pulls.ended.learn(planned.branch.clone(), pulls);
-        }
-        if !self.pulls.ended.is_closed(&planned.branch) {
-            self.remove(planned).await?;
-            done.did = Did::Removed;
-        }
         Ok(())
     }
 
@@ -400,14 +332,12 @@ impl Reconciler {
         };
         let branch = planned.branch.clone();
         let removed = self.with_mirror(move |mirror| mirror.move_beside(&branch, Some(tip), None));
-        match removed
-            .await
-            .map_err(|source| Failure::Whole(self.git_error(source)))?
-        {
+        match removed.await.map_err(|source| self.git_error(source))? {
             PushOutcome::Pushed | PushOutcome::UpToDate | PushOutcome::Moved => Ok(()),
-            PushOutcome::Refused(words) | PushOutcome::Unknown(words) => Err(Failure::Words(
-                format!("the branch `{}` can't be removed: {words}", planned.branch),
-            )),
+            PushOutcome::Refused(words) | PushOutcome::Unknown(words) => Err(Failure(format!(
+                "the branch `{}` can't be removed: {words}",
+                planned.branch
+            ))),
         }
     }
 
@@ -461,39 +391,27 @@ impl Reconciler {
         if pull.auto_merge || pull.draft || planned.waits.is_some() || is_theirs {
             return Ok(None);
         }
-        if let Some(words) = self.pulls.attempts.never.get(&pull.number) {
+        let now = self.clock.now();
+        let never = self.pulls.attempts.never.get(&pull.number);
+        if let Some((until, words)) = never.filter(|(until, _)| now < *until) {
+            tracing::debug!(number = pull.number, %until, "the forge is not asked to merge again yet");
             return Ok(Some(words.clone()));
         }
-        match forge.merge_when_ready(pull, method).await? {
-            Merge::Scheduled | Merge::Done => Ok(None),
-            Merge::NotYet(words) => Ok(Some(format!("it is not merged by itself yet: {words}"))),
-            Merge::Never(words) => {
-                let words = format!("the forge won't merge it by itself: {words}");
-                self.pulls.attempts.never.insert(pull.number, words.clone());
-                Ok(Some(words))
-            }
-        }
-    }
-}
-
-/// What a push of a group's branch to `tip` means: the tip, or none where it is looked at again.
-fn arrived(
-    planned: &Planned,
-    outcome: PushOutcome,
-    tip: CommitId,
-    done: &mut Done,
-) -> Result<Option<CommitId>, Failure> {
-    match outcome {
-        PushOutcome::Pushed | PushOutcome::UpToDate => Ok(Some(tip)),
-        PushOutcome::Moved => {
-            let why = "its branch has moved meanwhile; the next pass looks again";
-            done.did = Did::Left(why.to_owned());
-            Ok(None)
-        }
-        PushOutcome::Refused(words) | PushOutcome::Unknown(words) => Err(Failure::Words(format!(
-            "the branch `{}` can't be pushed: {words}",
-            planned.branch
-        ))),
+        let (wait, words) = match forge.merge_when_ready(pull, method).await? {
+            Merge::Scheduled | Merge::Done => return Ok(None),
+            Merge::NotYet(words) => (
+                FIRST_WAIT,
+                format!("it is not merged by itself yet: {words}"),
+            ),
+            Merge::Never(words) => (
+                LONGEST_WAIT,
+                format!("the forge won't merge it by itself: {words}"),
+            ),
+        };
+        let until = now.saturating_add(wait).unwrap_or(now);
+        let never = (until, words.clone());
+        self.pulls.attempts.never.insert(pull.number, never);
+        Ok(Some(words))
     }
 }
 

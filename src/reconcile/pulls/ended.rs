@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::words;
+use super::words::{self, Note};
 use crate::forge::{Pull, State, body};
 use crate::promotion::Held;
 use crate::reconcile::claims::StageKey;
@@ -72,12 +72,19 @@ impl Ended {
         self.by_branch.insert(branch, pulls);
     }
 
-    /// Whether the newest pull request of a branch was closed by a person, who may open it again.
-    pub(super) fn is_closed(&self, branch: &str) -> bool {
+    /// Whether a branch at `tip` is needed no more: its newest pull request, one of `owner`'s, was merged as
+    /// it is, or closed by the service itself. A person who closed one may open it again.
+    pub(super) fn is_done(&self, branch: &str, tip: &str, owner: &str) -> bool {
         let newest = self.by_branch.get(branch).and_then(|pulls| pulls.first());
-        newest.is_some_and(|pull| {
-            let is_ours = body::hidden(&pull.body).is_some_and(|note| note == words::CLOSED);
-            matches!(pull.state, State::Closed { .. }) && !is_ours
+        newest.is_some_and(|pull| match pull.state {
+            State::Open => false,
+            State::Merged { .. } => {
+                let ours = words::of(pull).is_some_and(|note| note.owner == owner);
+                ours && pull.head == tip
+            }
+            State::Closed { .. } => {
+                body::hidden(&pull.body).is_some_and(|note| note == words::closed(owner))
+            }
         })
     }
 
@@ -86,6 +93,7 @@ impl Ended {
         &self,
         snapshot: &Snapshot,
         open: &BTreeMap<String, Pull>,
+        owner: &str,
         ignored: &[String],
     ) -> BTreeMap<StageKey, Vec<Closed>> {
         let mut keys = BTreeMap::new();
@@ -98,9 +106,14 @@ impl Ended {
             let State::Closed { by, at } = &pull.state else {
                 continue;
             };
-            let is_ignored = by.as_ref().is_some_and(|by| ignored.contains(by));
+            let is_ignored = by.as_ref().is_some_and(|by| {
+                let same = |name: &String| name.eq_ignore_ascii_case(by);
+                ignored.iter().any(same)
+            });
             let note = words::of(pull);
-            let Some(note) = note.filter(|note| note.head.to_string() == pull.head) else {
+            let is_as_made =
+                |note: &Note| note.head.to_string() == pull.head && note.owner == owner;
+            let Some(note) = note.filter(is_as_made) else {
                 continue;
             };
             if is_open || is_ignored {

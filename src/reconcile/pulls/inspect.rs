@@ -1,7 +1,7 @@
 //! What a branch of the service's own holds, compared with what is wanted.
 //!
-//! Invariant: a commit counts as the service's only with its author and a trailer of its form; merges that
-//! bring the base up to date are nobody's work. All else is a person's.
+//! Invariant: a commit counts as the service's only with its author, its committer and a trailer of its form;
+//! merges that bring the branch up to date, and do nothing else, are nobody's work. All else is a person's.
 //!
 //! Blocking.
 
@@ -27,6 +27,8 @@ pub(super) struct Standard<'a> {
     pub wanted: Option<&'a [Prepared]>,
     /// When a branch is made anew though it holds what is wanted.
     pub rebuild: Rebuild,
+    /// Whether the forge makes the commits, and is their committer.
+    pub forged: bool,
 }
 
 /// Tells what the branch at `tip` holds.
@@ -46,7 +48,7 @@ pub(super) fn inspect(
     let mut stated = BTreeSet::new();
     for id in &beyond {
         let info = mirror.commit_info(*id)?;
-        if is_update(&info, &own) {
+        if is_update(mirror, *id, &info, &own)? {
             continue;
         }
         let made = trailers(&info.message).map(|trailer| {
@@ -54,7 +56,9 @@ pub(super) fn inspect(
             (app, stage, trailer.to)
         });
         let made: Vec<(String, String, Held)> = made.collect();
-        let is_ours = info.author == *standard.author && info.parents.len() == 1;
+        // Whoever amends a commit stays with its author, and becomes its committer.
+        let committed = standard.forged || info.committer == *standard.author;
+        let is_ours = info.author == *standard.author && committed && info.parents.len() == 1;
         if !is_ours || made.is_empty() {
             return Ok(Branch::Theirs { tip });
         }
@@ -62,7 +66,9 @@ pub(super) fn inspect(
     }
     let content = match standard.wanted {
         Some(wanted)
-            if holds(mirror, tip, wanted, &stated)? && is_fresh(mirror, &beyond, standard)? =>
+            if holds(mirror, tip, wanted, &stated)?
+                && changes_only(mirror, tip, wanted, standard)?
+                && is_fresh(mirror, &beyond, standard)? =>
         {
             Content::Wanted
         }
@@ -71,13 +77,19 @@ pub(super) fn inspect(
     Ok(Branch::Ours { tip, content })
 }
 
-/// Whether a commit of the branch merges the base into it.
-fn is_update(info: &CommitInfo, own: &BTreeSet<CommitId>) -> bool {
-    let [first, others @ ..] = info.parents.as_slice() else {
-        return false;
-    };
-    let from_base = others.iter().all(|parent| !own.contains(parent));
-    !others.is_empty() && own.contains(first) && from_base
+/// Whether a commit of the branch merges the base into it, and does nothing else.
+fn is_update(
+    mirror: &Mirror,
+    id: CommitId,
+    info: &CommitInfo,
+    own: &BTreeSet<CommitId>,
+) -> Result<bool, git::Error> {
+    match info.parents[..] {
+        [first, other] if own.contains(&first) && !own.contains(&other) => {
+            mirror.is_plain_merge(id, first, other)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Whether the branch states and holds just what is wanted.
@@ -110,6 +122,27 @@ fn holds(
         }
     }
     Ok(true)
+}
+
+/// Whether the branch changes the wanted files and no others.
+fn changes_only(
+    mirror: &Mirror,
+    tip: CommitId,
+    wanted: &[Prepared],
+    standard: &Standard<'_>,
+) -> Result<bool, git::Error> {
+    let wanted: BTreeSet<&str> = wanted
+        .iter()
+        .flat_map(|commit| &commit.files)
+        .map(|file| file.path.as_str())
+        .collect();
+    let Some(fork) = mirror.fork(standard.base, tip)? else {
+        return Ok(false);
+    };
+    let touched = mirror.touched(fork, tip)?;
+    Ok(touched
+        .iter()
+        .all(|file| wanted.contains(file.path.as_str())))
 }
 
 /// Whether the branch is as near to the base as is asked for.

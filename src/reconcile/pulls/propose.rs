@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
 use super::inspect::{Standard, inspect};
 use super::{Planned, Proposal, Seen, words};
+use crate::config::Signing;
 use crate::diag;
 use crate::forge::{Forge, Opinion, Pull};
 use crate::git::CommitId;
+use crate::policy::Verdict;
 use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source::{self, Source};
@@ -39,20 +41,22 @@ impl Reconciler {
         let groups = self.groups(plan, snapshot);
         let mut branches: BTreeSet<&String> = groups.keys().collect();
         branches.extend(seen.open.keys().chain(seen.heads.keys()));
-        let mut room = self
-            .repository
-            .pulls
-            .most
-            .get()
-            .saturating_sub(seen.open.len());
+        let mut room = self.room(&seen);
         let mut all = Vec::new();
         let mut refused = Vec::new();
         for branch in branches {
             let stages = groups.get(branch).map_or(&[][..], Vec::as_slice);
             let tip = seen.heads.get(branch).copied();
-            let (proposal, left_out, at) = self.inspected(stages, snapshot, head, tip).await?;
+            let (proposal, left_out, mut at) = self.inspected(stages, snapshot, head, tip).await?;
             refused.extend(left_out);
             let pull = seen.open.get(branch);
+            if pull.is_none() && self.is_done(&*forge, branch, tip).await {
+                // Merged as it is, or closed by the service: whoever made its commits, they are done with.
+                let content = Content::Outdated;
+                at = tip.map_or(Branch::Absent, |tip| Branch::Ours { tip, content });
+            } else if pull.is_none() && proposal.is_none() {
+                continue;
+            }
             let mut wish = wish(plan, snapshot, self, pull, branch, proposal.is_some());
             let frozen = match (&wish, at, pull) {
                 (
@@ -75,7 +79,7 @@ impl Reconciler {
                 },
                 frozen: frozen.as_deref(),
             });
-            let fate = fate::fate(&Situation {
+            let mut fate = fate::fate(&Situation {
                 wish: wish.borrowed(),
                 branch: at,
                 open,
@@ -83,20 +87,73 @@ impl Reconciler {
                 room: if room > 0 { Room::Enough } else { Room::None },
             });
             if fate == Fate::Open {
-                room -= 1;
+                match self.elsewhere(branch, proposal.as_ref(), &seen) {
+                    Some(why) => fate = Fate::Left(why),
+                    None => room -= 1,
+                }
             }
+            let waits = wish.waits().or_else(|| {
+                let left = matches!(fate, Fate::Left(_));
+                pull.filter(|_| left)
+                    .and_then(|pull| stale(plan, snapshot, pull))
+            });
             if fate != Fate::None {
                 all.push(Planned {
                     branch: branch.clone(),
                     proposal,
                     pull: pull.cloned(),
                     fate,
-                    waits: wish.waits(),
+                    waits,
                     at,
                 });
             }
         }
         Ok((all, refused))
+    }
+
+    /// Whether a branch without an open pull request is needed no more, by what became of its last one.
+    async fn is_done(&mut self, forge: &dyn Forge, branch: &str, tip: Option<CommitId>) -> bool {
+        let Some(tip) = tip else {
+            return false;
+        };
+        if !self.pulls.ended.is_known(branch) {
+            match forge.pulls_of(branch, &self.repository.branch).await {
+                Ok(pulls) => self.pulls.ended.learn(branch.to_owned(), pulls),
+                // Asked again in the next pass.
+                Err(_) => return false,
+            }
+        }
+        let owner = self.repository.name.as_str();
+        self.pulls.ended.is_done(branch, &tip.to_string(), owner)
+    }
+
+    /// Why a proposal is not opened yet though there is room: it is proposed elsewhere, or it is not known
+    /// what people said of it before.
+    fn elsewhere(&self, branch: &str, proposal: Option<&Proposal>, seen: &Seen) -> Option<String> {
+        if seen.others.contains(branch) {
+            return Some(
+                "another entry of the configuration, or another service, has a pull request from its \
+                 branch: give each a `push.branchPrefix` of its own"
+                    .to_owned(),
+            );
+        }
+        if !self.pulls.ended.is_known(branch) {
+            return Some("its earlier pull requests are asked for first".to_owned());
+        }
+        let commits = proposal.map_or(&[][..], |proposal| &proposal.commits);
+        seen.open
+            .values()
+            .filter(|pull| pull.branch != branch)
+            .find_map(|pull| {
+                let noted = words::of(pull)?.changes;
+                let same = words::changes(commits).any(|change| {
+                    let named = |(app, stage, _): &(String, String, _)| {
+                        *app == change.app && *stage == change.stage
+                    };
+                    noted.iter().any(named)
+                });
+                same.then(|| format!("pull request #{} proposes some of it still", pull.number))
+            })
     }
 
     /// What a group proposes, the sites that had to be left out, and what its branch holds.
@@ -125,6 +182,7 @@ impl Reconciler {
                 author: &style.author,
                 wanted: (!commits.is_empty()).then_some(&commits),
                 rebuild,
+                forged: style.signing == Some(Signing::Forge),
             };
             let at = match tip {
                 Some(tip) => inspect(mirror, tip, &standard)?,
@@ -228,13 +286,33 @@ fn wish(
     }
 }
 
+/// Why what a pull request proposes is no longer wanted, where something else is; it stays as it is, and must
+/// not be merged.
+fn stale(plan: &Plan, snapshot: &Snapshot, pull: &Pull) -> Option<String> {
+    let noted = words::of(pull)?.changes;
+    noted.into_iter().find_map(|(app, stage, what)| {
+        let plan = plan
+            .stages
+            .iter()
+            .find(|plan| snapshot.names(plan.key) == (app.as_str(), stage.as_str()))?;
+        let verdicts = &plan.selection.as_ref()?.verdicts;
+        let verdict = verdicts.iter().find(|verdict| verdict.tag == what.tag)?;
+        (verdict.verdict == Verdict::Rejected).then(|| {
+            format!(
+                "{} is not acceptable any more: {}",
+                what.tag, verdict.reason
+            )
+        })
+    })
+}
+
 /// Whether the words of a pull request are those that the service would write now.
 fn words_of(pull: &Pull, proposal: Option<&Proposal>, at: Branch) -> Words {
     let Some(proposal) = proposal else {
         return Words::Right;
     };
     let note = words::of(pull);
-    let text = words::fingerprint(&proposal.title, &proposal.body);
+    let text = words::fingerprint(&proposal.title, &proposal.commits);
     match note {
         Some(note) if note.text == text && Some(note.head) == at.tip() => Words::Right,
         _ => Words::Outdated,

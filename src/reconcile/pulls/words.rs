@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 
+use super::Proposal;
 use crate::forge::{Pull, body};
 use crate::git::CommitId;
 use crate::image::{Digest, Tag};
@@ -23,21 +24,25 @@ const MAX_ROWS: usize = 20;
 /// Changes that a note states with their digests; more of them would not fit on every forge.
 const MAX_WITH_DIGEST: usize = 10;
 
-/// Changes that a note states at all.
-const MAX_NOTED: usize = 50;
+/// Changes that are read of a note: more than fit into one.
+const MAX_NOTED: usize = 10_000;
 
 /// The form of the note.
 const FORM: &str = "v1";
 
-/// The note of a pull request that the service itself has closed.
-pub const CLOSED: &str = "v1 closed";
+/// The note of a pull request that `owner` itself has closed.
+pub fn closed(owner: &str) -> String {
+    format!("{FORM} closed of={owner}")
+}
 
 /// What the note of a pull request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The commit that its branch was at when the service wrote it.
     pub head: CommitId,
-    /// Tells its title and text from others.
+    /// The entry of the service's configuration that proposes it.
+    pub owner: String,
+    /// Tells what it says from others.
     pub text: String,
     /// What it proposes, by app and stage.
     pub changes: Vec<(String, String, Held)>,
@@ -104,34 +109,54 @@ fn reason(change: &PreparedChange) -> String {
 }
 
 /// A code span (CommonMark section 6.1); a backtick in it, which nothing here needs, becomes a quote.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     match text.trim() {
         "" => "-".to_owned(),
         text => format!("`{}`", text.replace('`', "'")),
     }
 }
 
-/// What tells one title and text from others.
-pub fn fingerprint(title: &str, body: &str) -> String {
+/// What tells the title and the changes of one proposal from others; not why they are made, since that has
+/// numbers that change with every tag that is pushed.
+pub fn fingerprint(title: &str, commits: &[Prepared]) -> String {
     /// Enough to tell two texts apart.
     const SHORT: usize = 16;
-    let digest = Digest::of(format!("{title}\n{body}").as_bytes()).to_string();
+    let mut text = format!("{title}\n");
+    for PreparedChange {
+        app,
+        stage,
+        image,
+        change,
+        ..
+    } in changes(commits)
+    {
+        let (from, to) = message::from_to(change);
+        let _ = writeln!(text, "{app} {stage} {image} {from} {to} {}", change.digest);
+    }
+    let digest = Digest::of(text.as_bytes()).to_string();
     let hex = digest.rsplit(':').next().unwrap_or_default();
     hex.get(..SHORT).unwrap_or(hex).to_owned()
 }
 
-/// The note of a pull request whose branch is at `head`.
-pub fn note(title: &str, body: &str, commits: &[Prepared], head: CommitId) -> String {
-    let mut note = format!("{FORM} head={head} text={}", fingerprint(title, body));
+/// The note of a pull request of `owner` whose branch is at `head`, on a forge that takes texts of `room`
+/// bytes.
+pub fn note(owner: &str, proposal: &Proposal, head: CommitId, room: usize) -> String {
+    let Proposal { title, commits, .. } = proposal;
+    let text = fingerprint(title, commits);
+    let mut note = format!("{FORM} head={head} of={owner} text={text}");
     let all = changes(commits).count();
     for PreparedChange {
         app, stage, change, ..
-    } in changes(commits).take(MAX_NOTED)
+    } in changes(commits)
     {
-        let _ = write!(note, " {app}/{stage}={}", change.tag);
+        let mut word = format!(" {app}/{stage}={}", change.tag);
         if all <= MAX_WITH_DIGEST {
-            let _ = write!(note, "@{}", change.digest);
+            let _ = write!(word, "@{}", change.digest);
         }
+        if note.len() + word.len() > room / 2 {
+            break;
+        }
+        note.push_str(&word);
     }
     note
 }
@@ -148,10 +173,12 @@ fn read(note: &str) -> Option<Note> {
         return None;
     }
     let head = words.next()?.strip_prefix("head=")?.parse().ok()?;
+    let owner = words.next()?.strip_prefix("of=")?.to_owned();
     let text = words.next()?.strip_prefix("text=")?.to_owned();
     let changes = words.take(MAX_NOTED).filter_map(change).collect();
     Some(Note {
         head,
+        owner,
         text,
         changes,
     })
@@ -213,6 +240,14 @@ mod tests {
         }]
     }
 
+    fn whole(changes: Vec<PreparedChange>) -> Proposal {
+        Proposal {
+            title: "T".to_owned(),
+            body: "b".to_owned(),
+            commits: proposal(changes),
+        }
+    }
+
     #[test]
     fn a_body_quotes_what_comes_from_outside() {
         let commits = proposal(vec![change(
@@ -250,26 +285,34 @@ mod tests {
     #[test]
     fn a_note_is_read_back() {
         let head = CommitId::new([7; 20]);
-        let few = proposal(vec![change("shop", "r"), change("cart", "r")]);
-        let note = read(&note("T", "b", &few, head)).unwrap();
-        assert_eq!((note.head, note.text), (head, fingerprint("T", "b")));
+        let few = whole(vec![change("shop", "r"), change("cart", "r")]);
+        let note = read(&note("fleet", &few, head, 65_536)).unwrap();
+        assert_eq!((note.head, note.owner.as_str()), (head, "fleet"));
+        assert_eq!(note.text, fingerprint("T", &few.commits));
         let what = Held {
             tag: "6.2.0".parse().unwrap(),
             digest: Some(Digest::of(b"x")),
         };
         let named = |app: &str| (app.to_owned(), "staging".to_owned(), what.clone());
         assert_eq!(note.changes, [named("shop"), named("cart")]);
-        assert_ne!(fingerprint("T", "b"), fingerprint("T", "c"));
+        let print = |title, changes| fingerprint(title, &proposal(changes));
+        let one = print("T", vec![change("shop", "of 5 tags")]);
+        assert_eq!(one, print("T", vec![change("shop", "of 6 tags")]));
+        assert_ne!(one, print("U", vec![change("shop", "of 5 tags")]));
+        assert_ne!(one, print("T", vec![change("cart", "of 5 tags")]));
     }
 
     #[test]
     fn a_note_of_many_changes_stays_short() {
         let many = (0..200).map(|n| change(&format!("app-{n}"), "r"));
-        let note = note("T", "b", &proposal(many.collect()), CommitId::new([7; 20]));
-        assert!(note.len() < 2000, "{}", note.len());
-        let changes = read(&note).unwrap().changes;
-        assert_eq!(changes.len(), MAX_NOTED);
-        assert!(changes.iter().all(|(_, _, what)| what.digest.is_none()));
+        let many = whole(many.collect());
+        for (room, expected) in [(4000, 80..100), (65_536, 200..201)] {
+            let note = note("fleet", &many, CommitId::new([7; 20]), room);
+            assert!(note.len() <= room / 2, "{}", note.len());
+            let changes = read(&note).unwrap().changes;
+            assert!(expected.contains(&changes.len()), "{}", changes.len());
+            assert!(changes.iter().all(|(_, _, what)| what.digest.is_none()));
+        }
     }
 
     #[test]
@@ -277,7 +320,7 @@ mod tests {
         let head = "07".repeat(20);
         for text in [
             "",
-            CLOSED,
+            &closed("fleet"),
             "v2 head=1 text=2",
             "v1 head=x text=1 a/b=1",
             &format!("v1 head={head}"),
@@ -285,7 +328,7 @@ mod tests {
             assert_eq!(read(text), None, "{text}");
         }
         let odd = read(&format!(
-            "v1 head={head} text=1 a=1 a/b a/b=!? a/b=1@x a/b=2"
+            "v1 head={head} of=x text=1 a=1 a/b a/b=!? a/b=1@x a/b=2"
         ))
         .unwrap();
         assert_eq!(odd.changes.len(), 1, "{odd:?}");
