@@ -69,6 +69,7 @@ mod scenario_policies;
 mod scenario_polling;
 mod scenario_pulls;
 mod scenario_pulls_forge;
+mod scenario_pulls_people;
 mod scenario_race;
 mod scenario_refusal;
 mod scenario_registry;

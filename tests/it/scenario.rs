@@ -138,6 +138,11 @@ impl Scenario {
         Some((scenario, fake))
     }
 
+    /// The keys of the service's entry of the config repo.
+    pub fn keys(&self) -> &str {
+        &self.keys
+    }
+
     /// The service begins anew, with these keys changed.
     pub fn reconfigured(&mut self, old: &str, new: &str) {
         assert!(self.keys.contains(old), "{}", self.keys);
