@@ -7,7 +7,7 @@
 //! where facts come from is the reader's.
 //!
 //! Reading order: [`back`] (is one commit a move back, and from what), [`standing`] (what all commits
-//! together come to).
+//! together come to), [`windows`] (when changes may be made).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,6 +16,7 @@ use crate::image::{Digest, Tag, Version};
 
 pub mod back;
 pub mod standing;
+pub mod windows;
 
 pub use back::moved_back;
 pub use standing::{Bound, By, Event, Lift, References, Standing, Taken};
