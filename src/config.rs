@@ -12,6 +12,7 @@
 
 mod app;
 mod apps;
+mod conditions;
 mod credential;
 mod defaults;
 mod duration;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use app::{App, Detect, Stage};
 pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
+pub use conditions::Freeze;
 pub use duration::duration;
 pub use folder::FolderPath;
 pub use glob::{Globs, ImageGlobs, Paths};

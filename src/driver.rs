@@ -98,6 +98,7 @@ impl Desk {
             news: entry.poller().news(entry.repository().name.as_str()),
             reconciler,
             told: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             due: None,
             nudger,
         };
@@ -149,6 +150,8 @@ struct Worker {
     news: Arc<Notify>,
     /// What has been logged already.
     told: BTreeSet<String>,
+    /// The changes that have been logged as waiting already.
+    waiting: BTreeSet<String>,
     /// When the next pass has something to do by what the last one saw: to push what is gathered, or to
     /// look again at what waited for that moment.
     due: Option<Timestamp>,
@@ -249,6 +252,11 @@ impl Worker {
             tracing::warn!(repository, "{line}");
         }
         self.told = now;
+        let now = waiting(pass);
+        for line in now.difference(&self.waiting) {
+            tracing::info!(repository, "{line}");
+        }
+        self.waiting = now;
     }
 }
 
@@ -261,6 +269,21 @@ fn pause(interval: Duration, due: Option<Timestamp>, now: Timestamp) -> Duration
     until.map_or(interval, |until: Duration| {
         interval.min(until.max(SHORTEST))
     })
+}
+
+/// The changes that wait for what will come by itself, a line each: nothing is wrong with them.
+fn waiting(pass: &Pass) -> BTreeSet<String> {
+    let snapshot = &pass.observation.snapshot;
+    let stages = pass.observation.plan.stages.iter();
+    let waiting = stages.filter_map(|stage| {
+        let Step::Waiting(waiting) = &stage.step else {
+            return None;
+        };
+        let (app, name) = snapshot.names(stage.key);
+        let (tag, words) = (&waiting.change.tag, waiting.words());
+        Some(format!("{app}: {name} -> {tag} waits: {words}"))
+    });
+    waiting.collect()
 }
 
 /// Everything that a pass left out, a line each.

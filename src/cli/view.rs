@@ -3,6 +3,7 @@
 //! Invariant: the text and the JSON of one observation say the same; JSON fields are only ever added.
 
 mod pulls;
+mod waits;
 
 use std::fmt::Write as _;
 
@@ -16,11 +17,12 @@ use crate::git::CommitId;
 use crate::policy::{CurrentListed, Reason};
 use crate::promotion::By;
 use crate::reconcile::Observation;
-use crate::reconcile::plan::{StagePlan, Step, Stop, StopKind};
+use crate::reconcile::plan::{Change, StagePlan, Step, Stop, StopKind};
 use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
 
 pub use pulls::{PullView, print as print_pulls};
+pub use waits::WaitView;
 
 /// The plan of one config repo.
 #[derive(Debug, Serialize)]
@@ -104,6 +106,12 @@ pub struct StageView {
     pub split: Vec<String>,
     /// Why it is in that state.
     pub reason: String,
+    /// What it gets once it waits for nothing any more, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// What that waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitView>,
     /// How many sites it has.
     pub sites: usize,
     /// What stops its changes.
@@ -118,9 +126,9 @@ pub struct StageView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopView {
-    /// `hold`, `freeze` or `service`.
+    /// `hold`, `freeze`, `app` or `service`.
     pub kind: &'static str,
-    /// Where it is written, if in the service file.
+    /// Where it is written, if in the service file or an app file.
     #[serde(flatten)]
     pub place: Option<PlaceView>,
     /// Who stopped it.
@@ -189,6 +197,7 @@ impl StopView {
             kind: match stop.kind {
                 StopKind::Hold => "hold",
                 StopKind::Freeze => "freeze",
+                StopKind::App => "app",
                 StopKind::Service => "service",
             },
             place: stop.place.as_ref().map(|(file, position)| PlaceView {
@@ -300,6 +309,10 @@ impl StageView {
             Running::Split { others, .. } => (Some(plan.running.to_string()), others.clone()),
             Running::One(_) | Running::Unordered(_) => (Some(plan.running.to_string()), Vec::new()),
         };
+        let waiting = match &plan.step {
+            Step::Waiting(waiting) => Some(waiting),
+            _ => None,
+        };
         Self {
             app: app.name.to_string(),
             stage: app.stages[plan.key.stage].name.to_string(),
@@ -308,6 +321,11 @@ impl StageView {
             current,
             split,
             reason: reason(plan),
+            next: waiting.map(|it| format!("{}@{}", it.change.tag, it.change.digest)),
+            waits: waiting
+                .into_iter()
+                .flat_map(|it| it.missing.iter().map(WaitView::of))
+                .collect(),
             sites: plan.sites.len(),
             stops: plan.stops.iter().map(StopView::of).collect(),
             went_back: bound.map(|bound| BackView {
@@ -322,7 +340,7 @@ fn state(step: &Step) -> &'static str {
     match step {
         Step::Change(_) => "change",
         Step::UpToDate => "upToDate",
-        Step::Undecided => "waiting",
+        Step::Waiting(_) | Step::Undecided => "waiting",
         Step::Blocked(blocked) if blocked.is_failure() => "failed",
         Step::Blocked(_) => "waiting",
     }
@@ -331,6 +349,10 @@ fn state(step: &Step) -> &'static str {
 fn reason(plan: &StagePlan) -> String {
     let mut reason = match &plan.step {
         Step::Change(change) => change.reason.clone(),
+        Step::Waiting(waiting) => {
+            let Change { tag, reason, .. } = &waiting.change;
+            format!("{tag} waits: {}; {reason}", waiting.words())
+        }
         Step::UpToDate => "runs the choice".to_owned(),
         Step::Undecided => "the registry has not been asked yet".to_owned(),
         Step::Blocked(blocked) => blocked.to_string(),

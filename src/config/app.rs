@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
 use super::raw_app::{RawApp, RawStage, RawTarget};
@@ -18,6 +19,7 @@ use super::tags;
 use super::target::{self, Target};
 use crate::image::Image;
 use crate::policy::{Policy, Unordered, Write};
+use crate::promotion::windows::Window;
 
 /// An image, its policy and its stages.
 #[derive(Debug, Clone)]
@@ -76,6 +78,10 @@ pub struct Stage {
     pub write: Write,
     /// How its changes are published, if that is stricter than the repository's.
     pub push: PushMode,
+    /// When changes may be made; always without any.
+    pub windows: Vec<Window>,
+    /// When none are made.
+    pub freezes: Vec<Freeze>,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -185,6 +191,8 @@ fn whole_repository(
         policy: policy?.clone(),
         write: tags::write(write, policy?, report)?,
         push: PushMode::default(),
+        windows: Vec::new(),
+        freezes: Vec::new(),
     }])
 }
 
@@ -224,6 +232,8 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
         Some(tags) => tags::convert(Some(tags.value), above.unordered, report),
         None => above.policy.cloned(),
     };
+    let windows = conditions::windows(&mut raw.windows, report);
+    let freezes = conditions::freezes(&mut raw.freezes, report);
     let policy = policy?;
     let push = match raw.push.take() {
         Some(push) => Some(push.value),
@@ -233,6 +243,8 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
         write: tags::write(above.write, &policy, report)?,
         name: raw.name.take()?.value,
         push: push?,
+        windows: windows?,
+        freezes: freezes?,
         paths: Paths::new(include?, exclude?),
         policy,
     })

@@ -87,6 +87,26 @@ impl Scalar for Window {
     }
 }
 
+/// How long changes may be made once a window opens: 1 minute to 366 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFor(pub Duration);
+
+impl Scalar for OpenFor {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        // A pass takes a while; in less than a minute it might come too late.
+        if (MINUTE..=LONGEST_WAIT).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("a window is open for at least 1m and at most 366d"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[smhd]$"})
+    }
+}
+
 /// A duration that is written as such, of any length; `None` if it isn't.
 pub fn duration(text: &str) -> Option<Duration> {
     seconds(text).map(Duration::from_secs)

@@ -3,6 +3,8 @@
 //! Invariant: every key of the files is here, also those whose work is not done, which are refused by
 //! name. Each value is valid in itself; whether the values fit together is decided by `app`.
 
+pub(super) mod conditions;
+
 use schemars::{Schema, json_schema};
 
 use super::glob::PathGlob;
@@ -16,6 +18,7 @@ use super::target::KeyPattern;
 use crate::image::{Image, ParseError};
 use crate::manifest::Part;
 use crate::policy::{Unordered, Write};
+use conditions::{RawFreeze, RawWindow};
 
 mirror! {
     /// An app: an image, its policy and its stages.
@@ -93,10 +96,10 @@ mirror! {
         promote = "promote": Unsupported,
         /// Not supported yet: how long a reference must have run in the stages before.
         soak = "soak": Unsupported,
-        /// Not supported yet: when changes may be made.
-        windows = "windows": Unsupported,
-        /// Not supported yet: when no changes may be made.
-        freezes = "freezes": Unsupported,
+        /// When changes may be made: while any of these is open; always if nothing is said.
+        windows = "windows": Vec<At<RawWindow>>,
+        /// When no changes are made.
+        freezes = "freezes": Vec<At<RawFreeze>>,
         /// Not supported yet: whose consent is needed.
         approvals = "approvals": Unsupported,
         /// Not supported yet: the way around the conditions.

@@ -2,6 +2,7 @@
 
 mod apps;
 mod clouds;
+mod conditions;
 mod examples;
 mod hostile;
 mod presets;

@@ -34,11 +34,13 @@ mod people;
 mod readings;
 mod records;
 mod stops;
+mod waiting;
 
-use case::Case;
+use case::{Case, Decision};
 pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
+pub use waiting::{Missing, Waiting};
 
 /// Where an image's tags come from: the image, seen with one account.
 pub type Feed = (Image, AccountId);
@@ -216,8 +218,9 @@ pub struct Plan {
     pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
-    /// When what stops a stage changes by the clock alone, or a tag is old enough or has rested, whichever
-    /// is first: the plan is good until then. Later than the time that it was made at.
+    /// When what stops a stage changes by the clock alone, a window of a change opens or closes, or a tag is
+    /// old enough or has rested, whichever is first: the plan is good until then. Later than the time that
+    /// it was made at.
     pub expires: Option<Timestamp>,
     /// Where to see what changed in the images of stages that change, where they tell.
     pub links: BTreeMap<StageKey, String>,
@@ -275,6 +278,15 @@ impl StagePlan {
             _ => None,
         }
     }
+
+    /// The change it makes, now or once nothing is missing any more.
+    pub fn wanted(&self) -> Option<&Change> {
+        match &self.step {
+            Step::Change(change) => Some(change),
+            Step::Waiting(waiting) => Some(&waiting.change),
+            _ => None,
+        }
+    }
 }
 
 /// What to do with one stage.
@@ -282,6 +294,8 @@ impl StagePlan {
 pub enum Step {
     /// Write a reference.
     Change(Change),
+    /// Write a reference, once something is there that is still missing.
+    Waiting(Waiting),
     /// It runs the choice.
     UpToDate,
     /// Something must be read first; see [`Plan::open`].
@@ -457,9 +471,15 @@ pub fn plan(
             facts,
             contested: claims.contested.contains(key),
         };
-        let (running, selection, step, open) = case.decide();
+        let Decision {
+            running,
+            selection,
+            step,
+            open,
+            expires,
+        } = case.decide();
         let recheck = selection.as_ref().and_then(|selection| selection.recheck);
-        let expires = [plan.expires, case.expires(), recheck];
+        let expires = [plan.expires, case.expires(), recheck, expires];
         plan.expires = expires.into_iter().flatten().min();
         plan.open.append(open);
         plan.stages.push(StagePlan {

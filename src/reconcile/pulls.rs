@@ -271,15 +271,15 @@ impl Reconciler {
         most.saturating_sub(seen.open.len())
     }
 
-    /// The changes that go by pull request, by the branches of their groups.
+    /// The changes that go by pull request, also those that still wait, by the branches of their groups.
     fn groups<'p>(
         &self,
         plan: &'p Plan,
         snapshot: &Snapshot,
     ) -> BTreeMap<String, Vec<&'p StagePlan>> {
         let mut groups: BTreeMap<String, Vec<&StagePlan>> = BTreeMap::new();
-        for (stage, _) in plan.changes() {
-            if self.is_proposed(snapshot, stage) {
+        for stage in &plan.stages {
+            if stage.wanted().is_some() && self.is_proposed(snapshot, stage) {
                 let branch = self.branch_of(snapshot, stage);
                 groups.entry(branch).or_default().push(stage);
             }
@@ -308,7 +308,7 @@ impl Reconciler {
             PushMode::PullRequest => Some(self.branch_of(snapshot, stage)),
             _ => None,
         };
-        let change = stage.change()?;
+        let change = stage.wanted()?;
         let sharers = change
             .sites
             .iter()
@@ -336,7 +336,7 @@ impl Reconciler {
     ) -> Arc<Plan> {
         let trouble = seen.and_then(|seen| seen.trouble.as_deref());
         let blocked = |stage: &StagePlan| {
-            let change = stage.change()?;
+            let change = stage.wanted()?;
             if let Some(other) = self.read_otherwise(&plan, snapshot, stage) {
                 return Some(Blocked::Shared(other));
             }

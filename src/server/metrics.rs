@@ -264,7 +264,7 @@ fn state_word(step: &Step) -> &'static str {
     match step {
         Step::UpToDate => "up_to_date",
         Step::Change(_) => "changing",
-        Step::Undecided => "waiting",
+        Step::Waiting(_) | Step::Undecided => "waiting",
         Step::Blocked(blocked) if blocked.is_failure() => "failed",
         Step::Blocked(_) => "waiting",
     }

@@ -26,6 +26,9 @@ use crate::repo::Repo;
 
 const DOCUMENT: &str = "docs/reference/output.md";
 
+/// A window that is hardly ever open, before the key `paths`.
+const LATE: &str = "windows: [{cron: 0 0 29 2 *, duration: 1m, timezone: UTC}], paths: ";
+
 /// Sections of the document that hold no fields.
 const OTHERS: [&str; 2] = ["Rules", "Exit codes"];
 
@@ -177,6 +180,10 @@ impl World {
             ("policies/split.yaml", app("split", "")),
             ("policies/float.yaml", app("float", "")),
             ("policies/empty.yaml", app("empty", "")),
+            (
+                "policies/late.yaml",
+                app("late", "").replace("paths: ", LATE),
+            ),
             ("policies/wrong.yaml", app("wrong", "semvr: 1\n")),
             ("shop/a.yaml", image("1.0.0")),
             ("shop/sealed.yaml", sealed),
@@ -184,6 +191,7 @@ impl World {
             ("split/b.yaml", image("1.1.0")),
             ("split/c.yaml", "tag: 1 # tagwright: shop:tags\n".to_owned()),
             ("float/a.yaml", image("latest")),
+            ("late/a.yaml", image("1.0.0")),
         ];
         let borrowed: Vec<(&str, &str)> = files.iter().map(|(p, t)| (*p, t.as_str())).collect();
         let repo = Repo::bare(&borrowed)?;

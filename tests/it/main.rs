@@ -79,6 +79,7 @@ mod scenario_signers;
 mod scenario_sites;
 mod scenario_tags;
 mod scenario_waking;
+mod scenario_windows;
 mod set_files;
 mod sharing;
 mod shown;

@@ -40,8 +40,6 @@ fn keys_of_a_stage() {
         "after",
         "promote",
         "soak",
-        "windows",
-        "freezes",
         "approvals",
         "fastLane",
         "checks",

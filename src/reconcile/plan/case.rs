@@ -8,6 +8,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::people::Known;
 use super::records::{Record, Records};
 use super::{Blocked, Change, Facts, Feed, Listing, MOST, Need, Open, Step};
@@ -38,7 +40,32 @@ pub(super) struct Case<'a> {
     pub(super) contested: bool,
 }
 
-pub(super) type Decision = (Running, Option<Selection>, Step, Open);
+/// What happens to one stage.
+pub(super) struct Decision {
+    /// What it runs.
+    pub(super) running: Running,
+    /// The verdicts, where tags were compared.
+    pub(super) selection: Option<Selection>,
+    /// What to do.
+    pub(super) step: Step,
+    /// What must be read first.
+    pub(super) open: Open,
+    /// When the conditions of the step change by the clock alone.
+    pub(super) expires: Option<Timestamp>,
+}
+
+impl Decision {
+    /// One for which no tags were compared, and to which no conditions apply.
+    fn early(running: Running, (step, open): (Step, Open)) -> Self {
+        Self {
+            running,
+            selection: None,
+            step,
+            open,
+            expires: None,
+        }
+    }
+}
 
 impl Case<'_> {
     /// What happens to the stage.
@@ -51,23 +78,19 @@ impl Case<'_> {
         let listing = self.facts.listings.get(self.feed);
         let running = Running::of(self.policy, &self.sites, recorded);
         if running == Running::Nothing {
-            return (
-                running,
-                None,
-                Step::Blocked(self.siteless()),
-                Open::default(),
-            );
+            let step = Step::Blocked(self.siteless());
+            return Decision::early(running, (step, Open::default()));
         }
-        if let Some((step, open)) = self.decided(&running, recorded) {
-            return (running, None, step, open);
+        if let Some(decided) = self.decided(&running, recorded) {
+            return Decision::early(running, decided);
         }
         let tags = match listing.map(Listing::tags) {
             Some(Ok(tags)) => tags,
             Some(Err(blocked)) => {
-                let (step, open) = self.unless_stopped(Step::Blocked(blocked), Open::default());
-                return (running, None, step, open);
+                let stopped = self.unless_stopped(Step::Blocked(blocked), Open::default());
+                return Decision::early(running, stopped);
             }
-            None => return (running, None, Step::Undecided, Open::default()),
+            None => return Decision::early(running, (Step::Undecided, Open::default())),
         };
         let withheld = self.withheld();
         let evidence = Evidence {
@@ -85,7 +108,14 @@ impl Case<'_> {
             None => self.with_past(&running, &selection, recorded),
         };
         let (step, open) = self.unless_stopped(step, open);
-        (running, Some(selection), step, open)
+        let (step, expires) = self.unless_waiting(step);
+        Decision {
+            running,
+            selection: Some(selection),
+            step,
+            open,
+            expires,
+        }
     }
 
     /// Whether a selection chooses, or says that there is nothing to choose: of an old list it may do

@@ -26,11 +26,20 @@ pub(super) fn withhold(plan: &mut Plan, apps: &[App], files: &[IndexedFile], cla
             .filter_map(|stage| Some((stage.key, tag_now(&stage.step, &stage.running)?)))
             .collect();
         let mut stopped = false;
+        // Changes that wait may come at one time.
+        let waiting = plan.stages.iter().filter_map(|stage| match &stage.step {
+            Step::Waiting(waiting) => Some((stage.key, waiting.change.tag.clone())),
+            _ => None,
+        });
+        let mut tags_then = tags.clone();
+        tags_then.extend(waiting);
         for stage in &mut plan.stages {
-            let Step::Change(change) = &mut stage.step else {
-                continue;
+            let (change, tags) = match &mut stage.step {
+                Step::Change(change) => (change, &tags),
+                Step::Waiting(waiting) => (&mut waiting.change, &tags_then),
+                _ => continue,
             };
-            let held = hold_back(change, &tags, apps, files, claims);
+            let held = hold_back(change, tags, apps, files, claims);
             let rest = change.sites.iter();
             if let Some(first) = held.first()
                 && rest

@@ -1,5 +1,5 @@
-//! What stops the service's own changes to a stage: a person's hold of it, freezes of its name, and holds in
-//! the service file.
+//! What stops the service's own changes to a stage: a person's hold of it, freezes of its name or in its app
+//! file, and holds in the service file.
 //!
 //! Invariant: every stop in force is told with who, why, until when and what ends it, and a plan is good only
 //! until the next one begins or ends by the clock. Where the freezes can't be understood, nobody knows what
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::case::Case;
 use super::people::{quoted, signed};
 use super::{Blocked, Open, Step};
-use crate::config::Hold;
+use crate::config::{self, Hold};
 use crate::decision::freeze::{self, Freezing};
 use crate::diag::Position;
 use crate::promotion::By;
@@ -26,7 +26,7 @@ pub struct Stop {
     pub kind: StopKind,
     /// Who stopped it, and when, where that is known.
     pub by: Option<By>,
-    /// Where it is written, if in the service file.
+    /// Where it is written, if in the service file or an app file.
     pub place: Option<(String, Position)>,
     /// Why.
     pub reason: Option<String>,
@@ -43,6 +43,8 @@ pub enum StopKind {
     Hold,
     /// An entry of the freezes file.
     Freeze,
+    /// A freeze of the stage in its app file, or in defaults.
+    App,
     /// An entry of the service file.
     Service,
 }
@@ -51,7 +53,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StopKind::Hold | StopKind::Service => "held",
-            StopKind::Freeze => "frozen",
+            StopKind::Freeze | StopKind::App => "frozen",
         })?;
         if let Some(until) = self.until {
             write!(f, " until {until}")?;
@@ -91,6 +93,16 @@ impl Case<'_> {
             until: frozen.until,
             end: format!("`tagwright release --all --stage {stage}` ends it"),
         });
+        let now = self.facts.now;
+        let own = self.freezes().iter().filter(|it| it.is_in_force(now));
+        let own = own.map(|freeze| Stop {
+            kind: StopKind::App,
+            by: None,
+            place: Some((freeze.file.clone(), freeze.position)),
+            reason: freeze.reason.clone(),
+            until: freeze.until,
+            end: "taking it out of the file ends it".to_owned(),
+        });
         let service = self.service_holds().map(|hold| Stop {
             kind: StopKind::Service,
             by: None,
@@ -100,15 +112,18 @@ impl Case<'_> {
             end: "taking it out of the file ends it, once the service starts anew".to_owned(),
         });
         let people = hold.into_iter().chain(frozen);
-        people.chain(service).collect()
+        people.chain(own).chain(service).collect()
     }
 
     /// When what stops the stage changes by the clock alone.
     pub(super) fn expires(&self) -> Option<Timestamp> {
         let hold = self.in_force().0.and_then(|hold| hold.until);
         let freezes = freeze::changes_at(self.freezings(), self.stage_name(), self.facts.now);
+        let now = self.facts.now;
+        let own = self.freezes().iter().filter_map(|it| it.changes_at(now));
         let service = self.service_holds().filter_map(|hold| hold.until);
-        hold.into_iter().chain(freezes).chain(service).min()
+        let people = hold.into_iter().chain(freezes);
+        people.chain(own).chain(service).min()
     }
 
     /// Nothing is changed while the stage is stopped, and nothing needs to be known for it; a tag that moved
@@ -144,6 +159,11 @@ impl Case<'_> {
 
     fn freezings(&self) -> impl Iterator<Item = &Freezing> {
         self.frozen().iter().map(|made| &made.decision)
+    }
+
+    /// The freezes that the stage's app file says.
+    fn freezes(&self) -> &[config::Freeze] {
+        &self.app.stages[self.key.stage].freezes
     }
 
     fn stage_name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! What is decided for one stage, case by case.
 
 mod shared;
+mod waiting;
 
 use super::*;
 use crate::config::{self, PoliciesEntry, PolicyFile};
@@ -91,6 +92,10 @@ impl World {
             Step::Change(change) => {
                 let sites: Vec<usize> = change.sites.iter().map(|site| site.file).collect();
                 format!("{} -> {} at {sites:?}", change.from, change.tag)
+            }
+            Step::Waiting(waiting) => {
+                let Waiting { change, .. } = waiting;
+                format!("{} waits: {}", change.tag, waiting.words())
             }
             Step::UpToDate => "up to date".to_owned(),
             Step::Undecided => {

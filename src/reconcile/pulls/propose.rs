@@ -103,7 +103,7 @@ impl Reconciler {
                     proposal,
                     pull: pull.cloned(),
                     fate,
-                    waits,
+                    waits: waits.or_else(|| missing(stages, snapshot)),
                     at,
                 });
             }
@@ -165,7 +165,7 @@ impl Reconciler {
         tip: Option<CommitId>,
     ) -> Result<(Option<Proposal>, Vec<diag::Diagnostic>, Branch), Error> {
         let plan = Plan {
-            stages: stages.iter().copied().cloned().collect(),
+            stages: stages.iter().copied().map(due).collect(),
             ..Plan::default()
         };
         let snapshot = Arc::clone(snapshot);
@@ -199,6 +199,28 @@ impl Reconciler {
         .await
         .map_err(|source| self.source_error(source))
     }
+}
+
+/// A stage as if nothing of its change were missing: it is proposed meanwhile.
+fn due(stage: &StagePlan) -> StagePlan {
+    let mut stage = stage.clone();
+    if let Step::Waiting(waiting) = stage.step {
+        stage.step = Step::Change(waiting.change);
+    }
+    stage
+}
+
+/// What the changes of a group still wait for, so that it may not be merged yet.
+fn missing(stages: &[&StagePlan], snapshot: &Snapshot) -> Option<String> {
+    let waiting = stages.iter().filter_map(|stage| {
+        let Step::Waiting(waiting) = &stage.step else {
+            return None;
+        };
+        let (app, name) = snapshot.names(stage.key);
+        Some(format!("{app} in {name}: {}", waiting.words()))
+    });
+    let waiting: Vec<String> = waiting.collect();
+    (!waiting.is_empty()).then(|| waiting.join("; "))
 }
 
 /// What a group should propose, with words of its own.
@@ -260,7 +282,7 @@ fn wish(
                 return Wished::Unsure("an app file can't be used; see the errors".to_owned());
             }
             None => format!("no app file speaks of the stage {stage} of {app} any more"),
-            Some(Step::Change(_)) => continue,
+            Some(Step::Change(_) | Step::Waiting(_)) => continue,
             Some(Step::UpToDate) => format!("{app} in {stage} runs the choice by now"),
             Some(Step::Undecided) => {
                 return Wished::Unsure(format!("{app} in {stage}: not decided yet"));

@@ -50,18 +50,24 @@ fn told(world: &World) -> Vec<String> {
     let plan = world.plan();
     let steps = plan.stages.iter().map(|stage| {
         let name = &world.apps[0].stages[stage.key.stage].name;
+        let paths = |change: &Change| {
+            let sites = change.sites.iter();
+            let paths: Vec<&str> = sites
+                .map(|site| world.files[site.file].path.as_str())
+                .collect();
+            paths.join(" ")
+        };
         match &stage.step {
+            Step::Waiting(waiting) => {
+                let change = &waiting.change;
+                format!("{name} waits for {}: {}", change.tag, paths(change))
+            }
             Step::Change(change) => {
-                let paths: Vec<&str> = change
-                    .sites
-                    .iter()
-                    .map(|site| world.files[site.file].path.as_str())
-                    .collect();
                 format!(
                     "{name} {} -> {}: {}",
                     change.from,
                     change.tag,
-                    paths.join(" ")
+                    paths(change)
                 )
             }
             Step::UpToDate => format!("{name} {} stays", stage.running),
@@ -168,6 +174,40 @@ fn a_stage_that_is_stopped_holds_others_back() {
     assert!(
         found[1].starts_with("b blocked: not set to 2.0.0: shop/c reads"),
         "{found:?}"
+    );
+}
+
+#[test]
+fn a_stage_that_waits_holds_others_back_and_not_those_that_wait_with_it() {
+    let tree = "== a/base.yaml\nimage: ghcr.io/acme/shop:1.0.0\n\
+                == b/own.yaml\nimage: ghcr.io/acme/shop:1.0.0\n\
+                == b/kustomization.yaml\nresources: [../a/base.yaml]\n";
+    let window = "windows: [{cron: 0 9 * * *, duration: 1h, timezone: UTC}]";
+    let stages = |of_a: &str| {
+        format!("[{{name: a, paths: [a/**]{of_a}}}, {{name: b, paths: [b/**], {window}}}]")
+    };
+    let found = told(&world(&stages(""), tree));
+    assert!(
+        found[0].starts_with("a blocked: not set to 2.0.0: shop/b reads"),
+        "{found:?}"
+    );
+    assert_eq!(found[1], "b waits for 2.0.0: b/own.yaml");
+    let both = stages(&format!(", {window}"));
+    let mut world = world(&both, tree);
+    assert_eq!(
+        told(&world),
+        [
+            "a waits for 2.0.0: a/base.yaml",
+            "b waits for 2.0.0: b/own.yaml"
+        ]
+    );
+    world.facts.now = "2026-03-02T09:00:00Z".parse().unwrap();
+    assert_eq!(
+        told(&world),
+        [
+            "a 1.0.0 -> 2.0.0: a/base.yaml",
+            "b 1.0.0 -> 2.0.0: b/own.yaml"
+        ]
     );
 }
 
