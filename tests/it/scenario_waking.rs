@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tagwright::config;
 use tagwright::driver::{self, OnPass};
 use tagwright::server::Shared;
@@ -15,18 +15,21 @@ use tagwright::state::State;
 use tokio::sync::watch;
 
 use crate::parts::wait_until;
-use crate::scenario::{START, Scenario, configuration};
+use crate::scenario::{Scenario, configuration};
 
-/// The files of the stages, by how long their tags wait. A first list of tags makes the service look
+/// The files of the stages, by how many seconds they wait. A first list of tags makes the service look
 /// twice; only the moments that it waits for make it look more often.
 const STAGES: [(i64, &str); 3] = [(1, "one.yaml"), (2, "two.yaml"), (3, "three.yaml")];
 
-/// An app whose stages differ in how long their tags must wait: `policy`, where `AGE` stands for it.
-fn waiting(policy: &str, tag: &str) -> Option<Scenario> {
+/// Tags must be old enough.
+const OLD: &str = "tags: {semver: '*', minimumAge: AGE}";
+
+/// An app whose stages differ in how long they must wait: by keys, in which `AGE` stands for it.
+fn waiting(keys: [&str; 3], tag: &str) -> Option<Scenario> {
     let mut app = "version: 1\napp: shop\nimage: HOST/acme/shop\nstages:\n".to_owned();
-    for (age, file) in STAGES {
-        let tags = policy.replace("AGE", &format!("{age}s"));
-        app += &format!("  - {{name: stage-{age}, paths: [{file}], tags: {tags}}}\n");
+    for ((age, file), keys) in STAGES.into_iter().zip(keys) {
+        let keys = keys.replace("AGE", &format!("{age}s"));
+        app += &format!("  - {{name: stage-{age}, paths: [{file}], {keys}}}\n");
     }
     let pod = format!("image: HOST/acme/shop:{tag}\n");
     let pods = STAGES.map(|(_, file)| (file, pod.as_str()));
@@ -40,6 +43,7 @@ fn waiting(policy: &str, tag: &str) -> Option<Scenario> {
 /// Runs the service on a clock that stands still until it waits for a known moment, and is then set to
 /// that; each change must land long before Git is fetched or tags are listed again.
 fn wakes(scenario: &Scenario, landed: impl Fn(&str) -> bool) {
+    let start = scenario.clock.now();
     let folder = tempfile::tempdir().unwrap();
     let keys = "policies: [policies/]\ninterval: 1h";
     let text = configuration(&scenario.registry.host(), &scenario.repo, keys);
@@ -58,7 +62,6 @@ fn wakes(scenario: &Scenario, landed: impl Fn(&str) -> bool) {
     let run = driver::run(entries, state, clock.clone(), shared, on_pass, stopping);
     let running = runtime.spawn(run);
 
-    let start: Timestamp = START.parse().unwrap();
     for (age, file) in STAGES {
         let due = start
             .saturating_add(SignedDuration::from_secs(age))
@@ -76,7 +79,7 @@ fn wakes(scenario: &Scenario, landed: impl Fn(&str) -> bool) {
 
 #[test]
 fn a_tag_lands_as_soon_as_it_is_old_enough() {
-    let Some(scenario) = waiting("{semver: '*', minimumAge: AGE}", "1.0.0") else {
+    let Some(scenario) = waiting([OLD; 3], "1.0.0") else {
         return;
     };
     wakes(&scenario, |text| text.ends_with(":1.1.0\n"));
@@ -84,8 +87,21 @@ fn a_tag_lands_as_soon_as_it_is_old_enough() {
 
 #[test]
 fn a_followed_tag_is_pinned_as_soon_as_it_has_rested() {
-    let Some(scenario) = waiting("{digest: main, settle: AGE}", "main") else {
+    let Some(scenario) = waiting(["tags: {digest: main, settle: AGE}"; 3], "main") else {
         return;
     };
     wakes(&scenario, |text| text.contains(":main@sha256:"));
+}
+
+#[test]
+fn a_change_lands_as_soon_as_its_window_opens() {
+    // The service sleeps in real time, so the moments are seconds apart, and windows open at whole minutes:
+    // so only the last of them is a window's.
+    let window = "windows: [{cron: 45 9 * * *, duration: 1h, timezone: UTC}]";
+    let Some(scenario) = waiting([OLD, OLD, window], "1.0.0") else {
+        return;
+    };
+    let before = SignedDuration::from_mins(15) - SignedDuration::from_secs(3);
+    scenario.clock.advance(before);
+    wakes(&scenario, |text| text.ends_with(":1.1.0\n"));
 }
