@@ -41,16 +41,16 @@ impl Reader {
     /// # Errors
     /// When there is no such commit, or the mirror is damaged.
     pub fn past(&self, commit: CommitId) -> Result<Past, Error> {
-        let found = self.commit(commit)?;
-        if self.is_cut_off(commit) {
-            return Ok(Past::More);
-        }
-        let Some(parent) = found.parent_ids().next().map(CommitId::from_git) else {
+        let Some(parent) = parents(&self.commit(commit)?).first().copied() else {
             return Ok(Past::Root);
         };
         match self.commit(parent) {
             Ok(_) => Ok(Past::Parent(parent)),
-            Err(Error::NoSuchCommit { .. }) => Ok(Past::More),
+            Err(Error::NoSuchCommit { .. }) if self.is_cut() => Ok(Past::More),
+            Err(Error::NoSuchCommit { .. }) => {
+                let missing = git2::Error::from_str("a commit's parent is missing");
+                Err(self.damage("walking history", missing))
+            }
             Err(error) => Err(error),
         }
     }
@@ -147,15 +147,21 @@ impl Reader {
             .collect()
     }
 
-    /// Whether the parents of `commit` were left out when it was fetched. Git keeps such commits in a
-    /// file beside its objects (gitrepository-layout, `shallow`), and its library then shows no parents.
-    fn is_cut_off(&self, commit: CommitId) -> bool {
-        if !self.repository.is_shallow() {
-            return false;
-        }
-        let file = self.repository.path().join("shallow");
-        let listed = std::fs::read_to_string(file).unwrap_or_default();
-        let id = commit.to_string();
-        listed.lines().any(|line| line.trim() == id)
+    /// Whether the mirror lacks history of any branch that was fetched.
+    pub fn is_cut(&self) -> bool {
+        self.repository.is_shallow()
     }
+}
+
+/// The parents that a commit names, whether they were fetched or not. Where they were not, Git notes it in
+/// a file beside its objects (gitrepository-layout, `shallow`), and its library shows no parents; it goes
+/// on doing so for commits that were read before more was fetched.
+pub(super) fn parents(commit: &git2::Commit<'_>) -> Vec<CommitId> {
+    let lines = commit.raw_header_bytes().split(|byte| *byte == b'\n');
+    // They come right after the tree (git-cat-file, "commit").
+    let named = lines.skip(1).map_while(|line| {
+        let id = std::str::from_utf8(line.strip_prefix(b"parent ")?);
+        id.ok()?.parse().ok()
+    });
+    named.collect()
 }

@@ -345,7 +345,7 @@ impl Mirror {
     }
 
     fn handle(&self) -> Result<Repository, Error> {
-        Repository::open_bare(&self.folder).map_err(|e| self.reader.damage("opening it", e))
+        folder::handle(&self.folder).map_err(|e| self.reader.damage("opening it", e))
     }
 
     fn keep(&self, branch: &str, tip: CommitId) -> Result<(), Error> {

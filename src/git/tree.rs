@@ -14,6 +14,7 @@ use git2::{ErrorCode, ObjectType, Oid, Repository};
 use jiff::Timestamp;
 
 use super::commit::{Signature, is_name};
+use super::history::parents;
 use super::{BlobId, CommitId, Error};
 
 /// Far above any config repo (the largest known have some 100,000 files), low enough for memory.
@@ -202,7 +203,7 @@ impl Reader {
             email: text(who.email_bytes()),
         };
         Ok(CommitInfo {
-            parents: commit.parent_ids().map(CommitId::from_git).collect(),
+            parents: parents(&commit),
             author: person(commit.author()),
             committer: person(commit.committer()),
             // A time that no calendar has is read as the epoch rather than losing the commit.

@@ -55,21 +55,3 @@ fn a_merge_is_one_step_of_what_the_branch_was_at() {
     assert_eq!(reader.blob_at(tip, "a").unwrap(), Some(BlobId::of(b"2\n")));
     assert_eq!(reader.blob_at(tip, "gone").unwrap(), None);
 }
-
-#[test]
-fn what_was_not_fetched_is_no_end() {
-    let Some((world, person)) = World::seeded(&[("a", "1\n")]) else {
-        return;
-    };
-    person.push("a", "2\n");
-    let last = person.push("a", "3\n");
-    // What a fetch with a depth leaves, as Git itself makes it.
-    let url = format!("file://{}", world.remote().display());
-    world.git(&["clone", "-q", "--bare", "--depth=2", &url, "shallow.git"]);
-    let mut mirror = world.mirror("m");
-    assert_eq!(mirror.fetch("main").unwrap(), last);
-    let list = world.path("shallow.git").join("shallow");
-    std::fs::copy(list, world.path("m").join("shallow")).unwrap();
-    let (line, end) = line(&world.mirror("m"), last);
-    assert_eq!((line.len(), end), (2, Past::More));
-}

@@ -81,7 +81,18 @@ impl Sshd {
     }
 
     fn mirror_as(&self, name: &str, identity: Identity, repository: &Path) -> Mirror {
-        let remote = Remote {
+        let remote = self.remote_as(identity, repository);
+        Mirror::open(&self.world.path(name), remote).unwrap()
+    }
+
+    /// The remote of one commit, for the user who may write to it.
+    pub fn remote(&self) -> Remote {
+        let (key, passphrase) = (self.key("user"), None);
+        self.remote_as(Identity::Key { key, passphrase }, &self.world.remote())
+    }
+
+    fn remote_as(&self, identity: Identity, repository: &Path) -> Remote {
+        Remote {
             url: self.url(repository).parse().unwrap(),
             auth: Auth::Ssh {
                 identity,
@@ -90,8 +101,7 @@ impl Sshd {
             ca_pem: None,
             plain: PlainHttp::LoopbackOnly,
             depth: None,
-        };
-        Mirror::open(&self.world.path(name), remote).unwrap()
+        }
     }
 
     fn key(&self, name: &str) -> Secret {

@@ -32,6 +32,7 @@ mod forges;
 mod fuzz;
 mod git_app;
 mod git_beside;
+mod git_depth;
 mod git_history;
 mod git_https;
 mod git_local;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use git2::{Repository, RepositoryInitOptions};
+use git2::{Repository, RepositoryInitOptions, RepositoryOpenFlags};
 
 use crate::git::Error;
 
@@ -41,10 +41,18 @@ pub(super) fn open(folder: &Path, remote: &str) -> Result<Repository, Error> {
         Err(error) => return Err(failed(error)),
     }
     clear_leftovers(folder).map_err(failed)?;
-    match Repository::open_bare(folder) {
+    match handle(folder) {
         Ok(repository) => Ok(repository),
         Err(_) => renew(folder, remote),
     }
+}
+
+/// Opens the repository in `folder`, and it alone: its name is no reason to look elsewhere. (libgit2's own
+/// way to open a bare one leaves out the list of commits whose parents were not fetched.)
+pub(super) fn handle(folder: &Path) -> Result<Repository, git2::Error> {
+    let flags =
+        RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT | RepositoryOpenFlags::BARE;
+    Repository::open_ext(folder, flags, std::iter::empty::<&Path>())
 }
 
 /// Empties `folder`, which is a mirror or empty, and makes an empty mirror of `remote` there.
