@@ -14,6 +14,7 @@
 pub mod aim;
 pub mod claims;
 pub mod decided;
+mod deeper;
 pub mod execute;
 mod forged;
 pub mod history;
@@ -421,7 +422,10 @@ impl Reconciler {
         }
         plan.give_up(MAX_READINGS);
         let plan = Arc::new(plan);
-        self.settled = Settled::of(snapshot, &facts, &plan);
+        self.settled = match self.recalled_all(&facts) {
+            true => Settled::of(snapshot, &facts, &plan),
+            false => None,
+        };
         Ok((facts, plan))
     }
 

@@ -98,6 +98,14 @@ impl Reader {
         }
     }
 
+    /// Whether there is anything at `path` in `commit`.
+    ///
+    /// # Errors
+    /// When there is no such commit, or the mirror is damaged.
+    pub fn is_there(&self, commit: CommitId, path: &str) -> Result<bool, Error> {
+        Ok(self.at_path(commit, path)?.is_some())
+    }
+
     /// The contents of the file at `path` in `commit`; `None` where there is no file.
     ///
     /// # Errors

@@ -92,6 +92,15 @@ pub struct KeptDecisions {
     head: Option<CommitId>,
     files: BTreeMap<String, Vec<Made<Written>>>,
     withdrawn: Vec<Withdrawn>,
+    /// Whether more of the history would tell more.
+    is_cut: bool,
+}
+
+impl KeptDecisions {
+    /// Whether more of the branch's history would tell more than what was read last.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
 }
 
 impl Withdrawn {
@@ -177,7 +186,8 @@ pub fn read(
     let since = reader.commit_info(head)?.committed;
     // A time before all times is never.
     let since = since.checked_sub(TOLD_FOR).unwrap_or(Timestamp::MIN);
-    let mut versions = versions(reader, head, kept.head, since, &wanted)?;
+    let before = kept.head.filter(|_| !kept.is_cut);
+    let mut versions = versions(reader, head, before, since, &wanted)?;
     if versions.reached_kept && !versions.tell(&wanted, &kept.files) {
         // A file could not be understood then, and can now.
         versions = versions::versions(reader, head, None, since, &wanted)?;
@@ -194,8 +204,11 @@ pub fn read(
     }
     let withdrawn = withdrawn(reader, &versions, &all, known.withdrawn, since)?;
     let told = decided(snapshot, &all, withdrawn.clone());
+    let unknown = |made: &Made<Written>| made.by.is_none();
+    let is_cut = versions.is_cut || all.values().flatten().any(unknown);
     *kept = KeptDecisions {
         head: Some(head),
+        is_cut,
         files: all,
         withdrawn,
     };
@@ -296,7 +309,7 @@ fn trace(
         all.push(match (versions.landed(path, wanted), kept) {
             (Some(landed), _) => Made {
                 decision: wanted.0.clone(),
-                by: Some(who(reader, landed, path, wanted)?),
+                by: who(reader, landed, path, wanted)?,
                 landed: Some(landed),
             },
             (None, Some(at)) => known[at].clone(),
@@ -372,21 +385,25 @@ pub(super) fn entries(
     Ok(Written::legible(path, &text))
 }
 
-/// Who added an entry that came to the first-parent line with `landed`.
+/// Who added an entry that came to the first-parent line with `landed`; `None` where that commit lies beyond
+/// what was fetched.
 pub(super) fn who(
     reader: &Reader,
     landed: CommitId,
     path: &str,
     wanted: Which<'_>,
-) -> Result<By, git::Error> {
+) -> Result<Option<By>, git::Error> {
     let arrived = reader.commit_info(landed)?;
     let at = arrived.committed;
     let (mut commit, mut info) = (landed, arrived);
     for _ in 0..MAX_NEAR {
-        let mut earlier = None;
+        let (mut earlier, mut is_cut) = (None, false);
         for parent in &info.parents {
             let blob = match reader.blob_at(*parent, path) {
-                Err(git::Error::NoSuchCommit { .. }) => continue,
+                Err(git::Error::NoSuchCommit { .. }) => {
+                    is_cut = true;
+                    continue;
+                }
                 blob => blob?,
             };
             if which(&entries(reader, path, blob)?).contains(&wanted) {
@@ -394,12 +411,16 @@ pub(super) fn who(
                 break;
             }
         }
-        let Some(parent) = earlier else { break };
+        let parent = match earlier {
+            Some(parent) => parent,
+            None if is_cut => return Ok(None),
+            None => break,
+        };
         (commit, info) = (parent, reader.commit_info(parent)?);
     }
-    Ok(By {
+    Ok(Some(By {
         name: info.author.name,
         at,
         commit: commit.to_string(),
-    })
+    }))
 }

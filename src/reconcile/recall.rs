@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decision::Decision;
-use crate::git::CommitId;
+use crate::git::{self, CommitId, Mirror};
 use crate::image::Digest;
 use crate::promotion::{Held, Lift};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::{self, Decisions, KeptDecisions, Made};
-use crate::reconcile::history::{History as Told, Question};
+use crate::reconcile::history::{End, History as Told, Question};
 use crate::reconcile::plan::{Facts, Takings};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source;
 use crate::reconcile::standings::{
     self, Branch, Ground, History, Kept, KeptTakings, Line, Marks, Past,
 };
-use crate::reconcile::{Error, Reconciler, lock};
+use crate::reconcile::{Error, Reconciler, deeper, lock};
 
 /// What is kept between passes.
 #[derive(Debug, Default)]
@@ -46,13 +46,29 @@ impl Reconciler {
         facts.takings = Takings::Known(BTreeMap::new());
         let recollection = Arc::clone(&self.recollection);
         let of_head = Arc::clone(snapshot);
+        let branch = self.repository.branch.clone();
         let read = self.with_mirror(move |mirror| {
-            let kept = &mut lock(&recollection).decisions;
-            decided::read(&mirror.reader()?, head, &of_head, kept)
+            let look = |mirror: &Mirror| -> Result<_, git::Error> {
+                let kept = &mut lock(&recollection).decisions;
+                let told = decided::read(&mirror.reader()?, head, &of_head, kept)?;
+                Ok((told, kept.is_cut()))
+            };
+            deeper::looking(mirror, (&branch, head), look, |(_, is_cut)| *is_cut)
         });
-        facts.decided = read.await.map_err(|source| self.git_error(source))?;
+        (facts.decided, _) = read.await.map_err(|source| self.git_error(source))?;
         let known = lock(&self.recollection).standings.stages(snapshot);
         self.look_back(Some(head), snapshot, known, facts).await
+    }
+
+    /// Whether all that was asked of the branch's history was told; the next pass goes on where it wasn't.
+    pub(super) fn recalled_all(&self, facts: &Facts) -> bool {
+        let kept = lock(&self.recollection);
+        let pasts = match &facts.history {
+            History::NotConsulted => None,
+            History::Known(pasts) => Some(pasts.values()),
+        };
+        let any_more = pasts.into_iter().flatten().any(|past| *past == Past::More);
+        !any_more && !kept.decisions.is_cut() && !kept.takings.is_cut()
     }
 
     /// Adds to `facts` what the pasts of `stages` come to.
@@ -71,21 +87,26 @@ impl Reconciler {
         let policies = self.repository.policies.clone();
         let author = self.repository.commits.author.clone();
         let marks = marks(&facts.decided.decisions);
-        let read = self.with_mirror(move |mirror| -> Result<_, source::Error> {
-            let branch = Branch {
-                mirror,
-                head,
-                snapshot: &snapshot,
-                policies: &policies,
-                author: &author,
-                marks: &marks,
-                memory: &mut lock(&memory),
-                now,
+        let name = self.repository.branch.clone();
+        let read = self.with_mirror(move |mirror| {
+            let look = |mirror: &Mirror| -> Result<BTreeMap<StageKey, Past>, source::Error> {
+                let branch = Branch {
+                    mirror,
+                    head,
+                    snapshot: &snapshot,
+                    policies: &policies,
+                    author: &author,
+                    marks: &marks,
+                    memory: &mut lock(&memory),
+                    now,
+                };
+                lock(&kept).standings.read(branch, &stages)
             };
-            lock(&kept).standings.read(branch, &stages)
+            deeper::looking(mirror, (&name, head), look, |pasts| {
+                pasts.values().any(|past| *past == Past::More)
+            })
         });
-        let pasts: BTreeMap<StageKey, Past> =
-            read.await.map_err(|source| self.source_error(source))?;
+        let pasts = read.await.map_err(|source| self.source_error(source))?;
         if let History::Known(known) = &mut facts.history {
             known.extend(pasts);
         }
@@ -106,18 +127,24 @@ impl Reconciler {
         let (kept, memory) = (Arc::clone(&self.recollection), Arc::clone(&self.memory));
         let (snapshot, now) = (Arc::clone(snapshot), facts.now);
         let author = self.repository.commits.author.clone();
+        let branch = self.repository.branch.clone();
         let read = self.with_mirror(move |mirror| {
-            let ground = Ground {
-                mirror,
-                head,
-                snapshot: &snapshot,
-                author: &author,
-                memory: &mut lock(&memory),
-                now,
+            let look = |mirror: &Mirror| -> Result<_, source::Error> {
+                let ground = Ground {
+                    mirror,
+                    head,
+                    snapshot: &snapshot,
+                    author: &author,
+                    memory: &mut lock(&memory),
+                    now,
+                };
+                let takings = &mut lock(&kept).takings;
+                let taken = takings.read(ground, &digests)?;
+                Ok((taken, takings.is_cut()))
             };
-            lock(&kept).takings.read(ground, &digests)
+            deeper::looking(mirror, (&branch, head), look, |(_, is_cut)| *is_cut)
         });
-        let taken = read.await.map_err(|source| self.source_error(source))?;
+        let (taken, _) = read.await.map_err(|source| self.source_error(source))?;
         if let Takings::Known(known) = &mut facts.takings {
             known.extend(taken);
         }
@@ -136,16 +163,22 @@ impl Reconciler {
         let (memory, question) = (Arc::clone(&self.memory), question.clone());
         let policies = self.repository.policies.clone();
         let author = self.repository.commits.author.clone();
+        let branch = self.repository.branch.clone();
         let told = self.with_mirror(move |mirror| {
-            let line = Line {
-                mirror,
-                head,
-                snapshot: &snapshot,
-                policies: &policies,
-                author: &author,
-                memory: &mut lock(&memory),
+            let look = |mirror: &Mirror| {
+                let line = Line {
+                    mirror,
+                    head,
+                    snapshot: &snapshot,
+                    policies: &policies,
+                    author: &author,
+                    memory: &mut lock(&memory),
+                };
+                standings::tell(line, &question)
             };
-            standings::tell(line, &question)
+            deeper::looking(mirror, (&branch, head), look, |told| {
+                told.end == End::NotFetched
+            })
         });
         told.await.map_err(|source| self.source_error(source))
     }

@@ -67,6 +67,8 @@ pub struct Scenario {
     pub service: Service,
     /// The keys of its entry of the config repo, besides name and URL.
     keys: String,
+    /// Two services that fetched one commit and all when they began, where what they see is compared.
+    followers: Option<[Service; 2]>,
 }
 
 /// The keys of an entry where nothing else is said.
@@ -108,7 +110,35 @@ impl Scenario {
             clock,
             service,
             keys: keys.to_owned(),
+            followers: None,
         })
+    }
+
+    /// From now on, at every pass that rests, services that began with a part of the history must see what
+    /// those see that began with all of it.
+    pub fn at_any_depth(mut self) -> Self {
+        self.followers = Some([self.service_of_depth(1), self.another_service()]);
+        self
+    }
+
+    /// Another service that fetches so many commits at first.
+    pub fn service_of_depth(&self, depth: u32) -> Service {
+        self.service_with(&format!("{}\ndepth: {depth}", self.keys))
+    }
+
+    /// Services with and without a cache see the same, however much of the history they fetched at first.
+    fn assert_same_at_any_depth(&mut self) {
+        let Some(followers) = &mut self.followers else {
+            return;
+        };
+        let [seen, wanted] = followers.each_mut().map(|service| told(&service.observe()));
+        assert_same(&seen, &wanted, "a service that follows");
+        let whole = self.another_service().observe();
+        for depth in [1, 2] {
+            let seen = told(&self.service_of_depth(depth).observe());
+            let whose = format!("a new service of depth {depth}");
+            assert_same(&seen, &told(&whole), &whose);
+        }
     }
 
     /// A scenario whose config repo is on a forge of this kind, with these keys more in `push`.
@@ -221,9 +251,7 @@ impl Scenario {
 
     /// What a pass would do.
     pub fn observe(&mut self) -> Observation {
-        let service = &mut self.service;
-        let observation = service.reconciler.observe(Freshness::Anew);
-        service.runtime.block_on(observation).unwrap()
+        self.service.observe()
     }
 
     /// What a pass would do with a working tree.
@@ -263,6 +291,7 @@ impl Scenario {
             view(&pass.observation)
         );
         assert_eq!(self.repo.head(), before);
+        self.assert_same_at_any_depth();
         pass
     }
 
@@ -412,6 +441,12 @@ impl Service {
         self.runtime.block_on(self.reconciler.pass(freshness))
     }
 
+    /// What a pass would do.
+    pub fn observe(&mut self) -> Observation {
+        let observation = self.reconciler.observe(Freshness::Anew);
+        self.runtime.block_on(observation).unwrap()
+    }
+
     /// One pass, which may give up on a branch that others keep moving.
     ///
     /// # Panics
@@ -422,6 +457,35 @@ impl Service {
             Err(error) => panic!("{}", driver::words(&error)),
         }
     }
+}
+
+/// Asserts that two long texts are the same, showing where they are not.
+fn assert_same(seen: &str, wanted: &str, whose: &str) {
+    let differs = |(seen, wanted): (&str, &str)| seen != wanted;
+    let at = seen.lines().zip(wanted.lines()).position(differs);
+    if let Some(at) = at {
+        let around = |text: &str| {
+            text.lines()
+                .skip(at.saturating_sub(12))
+                .take(30)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        panic!(
+            "{whose}:\n{}\n--- instead of\n{}",
+            around(seen),
+            around(wanted)
+        );
+    }
+    assert_eq!(seen.lines().count(), wanted.lines().count(), "{whose}");
+}
+
+/// What an observation planned, and all that was read from the branch for it.
+fn told(observation: &Observation) -> String {
+    let (plan, facts) = (&observation.plan, &observation.facts);
+    let planned = (&plan.stages, &plan.refused, plan.expires);
+    let read = (&facts.takings, &facts.history, &facts.decided);
+    format!("{planned:#?}\n{read:#?}")
 }
 
 /// Pushes an image with content of its own.

@@ -26,7 +26,7 @@ fn scenario(age: &str) -> Option<Scenario> {
         ("staging.yaml", pod),
         ("production.yaml", pod),
     ];
-    Scenario::new(&files)
+    Scenario::new(&files).map(Scenario::at_any_depth)
 }
 
 /// Why 1.1.0 is not production's.

@@ -13,7 +13,7 @@ const POD: (&str, &str) = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
 
 /// Shop at 1.0.0, with 1.1.0 to come; cart beside it.
 fn scenario() -> Option<Scenario> {
-    let scenario = Scenario::new(&[SHOP, POD, CART, CART_POD])?;
+    let scenario = Scenario::new(&[SHOP, POD, CART, CART_POD])?.at_any_depth();
     scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
     scenario.push("acme/cart", &["1.0.0"]);
     Some(scenario)

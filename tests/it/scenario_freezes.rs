@@ -20,7 +20,7 @@ const LIVE: (&str, &str) = ("live/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
 /// Shop and cart at 1.0.0, with 1.1.0 to come.
 fn scenario() -> Option<Scenario> {
     let cart = (CART.0, &*CART.1.replace("apps/**", "apps/cart.yaml"));
-    let scenario = Scenario::new(&[SHOP, POD, LIVE, cart, CART_POD])?;
+    let scenario = Scenario::new(&[SHOP, POD, LIVE, cart, CART_POD])?.at_any_depth();
     for image in ["acme/shop", "acme/cart"] {
         scenario.push(image, &["1.0.0", "1.1.0"]);
     }

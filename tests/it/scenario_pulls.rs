@@ -4,8 +4,8 @@
 use jiff::SignedDuration;
 
 use tagwright::forge::{Kind, body};
-use tagwright::reconcile::Pass;
 use tagwright::reconcile::pulls::Did;
+use tagwright::reconcile::{Freshness, Pass};
 
 use crate::forges::Fake;
 use crate::forges::hub::{self, Method};
@@ -449,4 +449,33 @@ fn a_lost_cache_changes_nothing() {
             "{wrote:?}"
         );
     }
+}
+
+#[test]
+fn a_part_of_the_history_tells_whose_a_branch_is() {
+    let Some((mut scenario, _fake)) = scenario(Kind::GitHub, "") else {
+        return;
+    };
+    does(&mut scenario, "opened");
+    for number in 0..6 {
+        scenario.writes("notes.txt", &format!("{number}\n"));
+    }
+    let passes = |scenario: &Scenario| {
+        let mut service = scenario.service_of_depth(1);
+        did(&service.pass(Freshness::Anew).expect("the pass is made"))
+    };
+    assert_eq!(passes(&scenario), ["kept"]);
+    scenario.push("acme/shop", &["1.2.0"]);
+    assert_eq!(passes(&scenario), ["updated"]);
+    let work = scenario.repo.clone_to();
+    let git = scenario.repo.git();
+    git.ok(work.path(), &["checkout", "-q", BRANCH]);
+    work.write("theirs.txt", "mine\n");
+    let theirs = work.commit("A person's");
+    git.ok(work.path(), &["push", "-q", "origin", BRANCH]);
+    scenario.push("acme/shop", &["1.3.0"]);
+    let told = passes(&scenario);
+    assert!(told[0].starts_with("left: others"), "{told:?}");
+    let tip = git.text(scenario.repo.path(), &["rev-parse", BRANCH]);
+    assert_eq!(tip, theirs);
 }

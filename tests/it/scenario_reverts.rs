@@ -18,7 +18,7 @@ fn pod(tag: &str) -> String {
 fn landed(more: &[(&str, &str)]) -> Option<Scenario> {
     let start = pod("1.0.0");
     let files = [&[SHOP, ("apps/shop.yaml", start.as_str())], more].concat();
-    let mut scenario = Scenario::new(&files)?;
+    let mut scenario = Scenario::new(&files)?.at_any_depth();
     scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
     scenario.lands(1);
     Some(scenario)
@@ -270,24 +270,37 @@ fn a_policy_that_excludes_what_was_left_frees_what_is_below() {
 }
 
 #[test]
-fn a_shallow_mirror_waits_until_it_knows_more() {
+fn a_revert_that_is_far_back_is_found_in_the_pass_after() {
     let Some(mut scenario) = landed(&[("notes.txt", "")]) else {
         return;
     };
     git(&scenario, &[&["revert", "--no-edit", "HEAD"]]);
-    scenario.writes("notes.txt", "later\n");
-    scenario.rests();
-    let mirror = scenario.service.mirror();
-    let head = scenario.repo.head();
-    scenario.restarts();
-    // As a fetch with a depth of one leaves it.
-    std::fs::write(mirror.join("shallow"), format!("{head}\n")).unwrap();
-    let pass = scenario.rests();
+    // More than one pass fetches that begins with one commit.
+    let mut script = String::new();
+    for number in 0..5_000 {
+        let from = if number == 0 {
+            "from refs/heads/main^0\n"
+        } else {
+            ""
+        };
+        script += &format!(
+            "commit refs/heads/main\ncommitter Ada <a@example.com> 1772440000 +0000\ndata 1\n.\n{from}\
+             M 100644 inline notes.txt\ndata 5\n{number:04}\n\n"
+        );
+    }
+    let path = scenario.repo.path().to_owned();
+    let file = path.join("script");
+    std::fs::write(&file, script).unwrap();
+    let mut import = scenario.repo.git().command(&path);
+    let import = import.args(["fast-import", "--quiet"]);
+    let import = import.stdin(std::fs::File::open(file).unwrap());
+    assert!(import.status().unwrap().success());
+    let mut service = scenario.service_of_depth(1);
     let words = ["not enough of the branch's history"];
-    assert_stage(&pass.observation, "shop/staging", "waiting", &words);
-    std::fs::remove_file(mirror.join("shallow")).unwrap();
-    scenario.restarts();
-    stands_back(&mut scenario, &WORDS);
+    assert_stage(&service.observe(), "shop/staging", "waiting", &words);
+    assert_stage(&service.observe(), "shop/staging", "upToDate", &WORDS);
+    let pass = scenario.pass();
+    assert_stage(&pass.observation, "shop/staging", "upToDate", &WORDS);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) struct Versions {
     steps: Vec<Step>,
     /// Whether the walk came to the head that was told before.
     pub(super) reached_kept: bool,
+    /// Whether there may be more that matters beyond what was fetched.
+    pub(super) is_cut: bool,
 }
 
 /// What one commit did to one file.
@@ -71,7 +73,13 @@ pub(super) fn versions(
                 found.add(reader, at, paths.collect::<Result<_, _>>()?)?;
                 None
             }
-            git::Past::More => None,
+            git::Past::More => {
+                // Where nobody decides anything, nothing is looked for that was taken out long ago.
+                let recent = reader.commit_info(at)?.committed >= since;
+                let taken_out = recent && reader.is_there(at, FOLDER)?;
+                found.is_cut = !sought.is_empty() || taken_out;
+                None
+            }
         };
         let steps = &found.steps[new..];
         sought.retain(|(path, wanted)| !steps.iter().any(|step| step.adds(path, *wanted)));

@@ -45,6 +45,10 @@ impl Case<'_> {
     pub(super) fn past(&self) -> Known {
         match &self.facts.history {
             History::NotConsulted => Known::Yes,
+            // What a decision ends or begins is told from where it came.
+            History::Known(_) if self.made().iter().any(|made| made.landed.is_none()) => {
+                Known::More
+            }
             History::Known(pasts) => match pasts.get(&self.key) {
                 Some(Past::Known(_)) => Known::Yes,
                 Some(Past::More) => Known::More,
@@ -94,7 +98,6 @@ impl Case<'_> {
                 _ => None,
             });
         let (made, what, reason) = deploy?;
-        made.landed?;
         match self.past() {
             Known::Yes => {}
             Known::More => return Some((Step::Blocked(Blocked::History), Open::default())),

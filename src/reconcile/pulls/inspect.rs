@@ -1,7 +1,8 @@
 //! What a branch of the service's own holds, compared with what is wanted.
 //!
 //! Invariant: a commit counts as the service's only with its author, its committer and a trailer of its form;
-//! merges that bring the branch up to date, and do nothing else, are nobody's work. All else is a person's.
+//! merges that bring the branch up to date, and do nothing else, are nobody's work. All else is a person's, and
+//! so is for now what can't be told because its history was not fetched.
 //!
 //! Blocking.
 
@@ -48,6 +49,9 @@ pub(super) fn inspect(
     let mut stated = BTreeSet::new();
     for id in &beyond {
         let info = mirror.commit_info(*id)?;
+        if !are_here(mirror, &info.parents, &own)? {
+            return Ok(Branch::Theirs { tip });
+        }
         if is_update(mirror, *id, &info, &own)? {
             continue;
         }
@@ -75,6 +79,22 @@ pub(super) fn inspect(
         _ => Content::Outdated,
     };
     Ok(Branch::Ours { tip, content })
+}
+
+/// Whether these commits, of which some may be the branch's `own`, were all fetched.
+fn are_here(
+    mirror: &Mirror,
+    commits: &[CommitId],
+    own: &BTreeSet<CommitId>,
+) -> Result<bool, git::Error> {
+    for commit in commits.iter().filter(|commit| !own.contains(commit)) {
+        match mirror.commit_info(*commit) {
+            Ok(_) => {}
+            Err(git::Error::NoSuchCommit { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// Whether a commit of the branch merges the base into it, and does nothing else.

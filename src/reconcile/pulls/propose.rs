@@ -12,12 +12,12 @@ use super::{Planned, Proposal, Seen, words};
 use crate::config::Signing;
 use crate::diag;
 use crate::forge::{Forge, Opinion, Pull};
-use crate::git::CommitId;
+use crate::git::{CommitId, Mirror};
 use crate::policy::Verdict;
 use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source::{self, Source};
-use crate::reconcile::{Error, Reconciler, message, prepare_from};
+use crate::reconcile::{Error, Reconciler, deeper, message, prepare_from};
 
 impl Reconciler {
     /// What becomes of the pull request of each group.
@@ -171,6 +171,7 @@ impl Reconciler {
         let snapshot = Arc::clone(snapshot);
         let style = self.repository.commits.clone();
         let rebuild = self.repository.pulls.rebuild;
+        let branch = self.repository.branch.clone();
         self.with_mirror(move |mirror| -> Result<_, source::Error> {
             let prepared = match plan.stages.is_empty() {
                 true => Default::default(),
@@ -185,7 +186,13 @@ impl Reconciler {
                 forged: style.signing == Some(Signing::Forge),
             };
             let at = match tip {
-                Some(tip) => inspect(mirror, tip, &standard)?,
+                Some(tip) => {
+                    let look = |mirror: &Mirror| inspect(mirror, tip, &standard);
+                    // What the base has beyond what was fetched looks like a person's.
+                    deeper::looking(mirror, (&branch, head), look, |at| {
+                        matches!(at, Branch::Theirs { .. })
+                    })?
+                }
                 None => Branch::Absent,
             };
             let changes: Vec<_> = words::changes(&commits).cloned().collect();

@@ -100,6 +100,7 @@ pub fn tell(line: Line<'_>, question: &Question) -> Result<History, Error> {
         stages: tracks.len(),
         tracks,
         stale: false,
+        is_cut: false,
         events: Vec::new(),
         line,
     };
@@ -122,6 +123,8 @@ struct Teller<'a> {
     tracks: Vec<Track<'a>>,
     /// Whether what the tracks hold is of a later commit than the walk is at.
     stale: bool,
+    /// Whether who decided something lies beyond what was fetched.
+    is_cut: bool,
     events: Vec<Event>,
     line: Line<'a>,
 }
@@ -154,6 +157,9 @@ impl Teller<'_> {
             };
             let touched = self.reader.touched(parent, at)?;
             self.note_decisions(&touched, at)?;
+            if self.is_cut {
+                return Ok(End::NotFetched);
+            }
             let apps: Vec<&App> = self
                 .tracks
                 .iter()
@@ -353,7 +359,10 @@ impl Teller<'_> {
                 self.push(&name, by(at, &info), what, subject(&info.message));
             }
             for one in came {
-                let who = decided::who(&self.reader, at, &file.path, *one)?;
+                let Some(who) = decided::who(&self.reader, at, &file.path, *one)? else {
+                    self.is_cut = true;
+                    return Ok(());
+                };
                 let why = one.0.reason().map(subject).unwrap_or_default();
                 self.push(&name, who, What::Decided(one.0.clone()), why);
             }

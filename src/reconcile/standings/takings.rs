@@ -48,6 +48,8 @@ pub struct Ground<'a> {
 pub struct KeptTakings {
     at: Option<CommitId>,
     first: First,
+    /// Whether the branch goes on beyond what was looked at, and would be looked at if it were here.
+    is_cut: bool,
 }
 
 /// The first time of each digest, as commits are told, the oldest first.
@@ -78,7 +80,7 @@ impl KeptTakings {
         ground: Ground<'_>,
         digests: &[Digest],
     ) -> Result<BTreeMap<Digest, Taken>, Error> {
-        if self.at != Some(ground.head) {
+        if self.at != Some(ground.head) || self.is_cut {
             self.go_on(ground)?;
         }
         let taken = |digest| match self.first.times.get(digest) {
@@ -89,13 +91,19 @@ impl KeptTakings {
         Ok(told.collect())
     }
 
+    /// Whether more of the branch's history may tell more than what was read last.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn go_on(&mut self, ground: Ground<'_>) -> Result<(), Error> {
         let (head, now) = (ground.head, ground.now);
         let (reader, contents) = (
             ground.mirror.reader()?,
             Contents::Mirror(ground.mirror.reader()?),
         );
-        let line = line(&reader, head, self.at)?;
+        let known = self.at.filter(|_| !self.is_cut);
+        let (line, is_cut) = line(&reader, head, known)?;
         let mut looking = Looking {
             reader,
             contents,
@@ -111,7 +119,7 @@ impl KeptTakings {
             commits.push(looking.brought(parent, *at)?);
             parent = *at;
         }
-        if self.at != Some(oldest) {
+        if known != Some(oldest) {
             // What the head holds and no later commit brought was there from the oldest on.
             let mut there = looking.held(ground.snapshot)?;
             there.retain(|digest| commits.iter().all(|(_, brought)| !brought.contains(digest)));
@@ -122,27 +130,29 @@ impl KeptTakings {
         for (made, brought) in commits {
             self.first.commit(made, now, brought);
         }
-        self.at = Some(head);
+        (self.at, self.is_cut) = (Some(head), is_cut);
         Ok(())
     }
 }
 
-/// The commits from `head` back to `known`, or as far as they were fetched and are looked at.
+/// The commits from `head` back to `known`, or as far as they were fetched and are looked at; and whether it
+/// is what was fetched that ends them.
 fn line(
     reader: &Reader,
     head: CommitId,
     known: Option<CommitId>,
-) -> Result<Vec<CommitId>, git::Error> {
+) -> Result<(Vec<CommitId>, bool), git::Error> {
     let mut line = vec![head];
     let mut at = head;
     while Some(at) != known && line.len() < MAX_STEPS {
         match reader.past(at)? {
             git::Past::Parent(parent) => at = parent,
-            git::Past::Root | git::Past::More => break,
+            git::Past::Root => break,
+            git::Past::More => return Ok((line, true)),
         }
         line.push(at);
     }
-    Ok(line)
+    Ok((line, false))
 }
 
 struct Looking<'a> {

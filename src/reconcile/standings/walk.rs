@@ -227,10 +227,14 @@ impl<'a> Walk<'a> {
                 .find(|trailer| (trailer.app, trailer.stage) == (&track.name.0, &track.name.1));
             match own {
                 Some(trailer) => {
+                    let Some(taken) = taken(reader, trailer)? else {
+                        self.found.insert(track.key, Past::More);
+                        continue;
+                    };
                     let first = Event {
                         by: by(at, &info),
                         after: track.at.clone(),
-                        service: Some(taken(reader, trailer)?),
+                        service: Some(taken),
                         lifts: Vec::new(),
                     };
                     let ran = trailer.from.iter().cloned().collect();
@@ -281,8 +285,14 @@ impl<'a> Walk<'a> {
                 .find(|trailer| (trailer.app, trailer.stage) == (&track.name.0, &track.name.1))
                 .filter(|trailer| agrees(trailer, &before, &track.at));
             let taken = match own {
-                Some(trailer) => Some(taken(reader, trailer)?),
                 None => None,
+                Some(trailer) => match taken(reader, trailer)? {
+                    Some(taken) => Some(taken),
+                    None => {
+                        self.found.insert(track.key, Past::More);
+                        continue;
+                    }
+                },
             };
             self.changed(track, before, by(at, &info), taken);
         }
@@ -458,8 +468,8 @@ pub(super) fn agrees(trailer: &Trailer<'_>, before: &References, after: &Referen
     any && all
 }
 
-/// What the service says of its change.
-fn taken(reader: &Reader, trailer: &Trailer<'_>) -> Result<Taken, Error> {
+/// What the service says of its change; `None` where the commit that it names lies beyond what was fetched.
+fn taken(reader: &Reader, trailer: &Trailer<'_>) -> Result<Option<Taken>, Error> {
     let rejected = match &trailer.rejected {
         None => None,
         Some((from, commit)) => Some(Bound {
@@ -467,7 +477,8 @@ fn taken(reader: &Reader, trailer: &Trailer<'_>) -> Result<Taken, Error> {
             by: match commit {
                 Some(id) => match reader.commit_info(*id) {
                     Ok(info) => by(*id, &info),
-                    // Told by its id alone: it may be older than what was fetched.
+                    Err(git::Error::NoSuchCommit { .. }) if reader.is_cut() => return Ok(None),
+                    // The branch was rewritten since.
                     Err(git::Error::NoSuchCommit { .. }) => nobody(id.to_string()),
                     Err(error) => return Err(error.into()),
                 },
@@ -475,10 +486,10 @@ fn taken(reader: &Reader, trailer: &Trailer<'_>) -> Result<Taken, Error> {
             },
         }),
     };
-    Ok(Taken {
+    Ok(Some(Taken {
         from: trailer.from.clone(),
         rejected,
-    })
+    }))
 }
 
 fn nobody(commit: String) -> By {
