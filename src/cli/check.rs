@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::cli::walk;
-use crate::config::{self, FolderPath, PoliciesEntry};
+use crate::config::{self, FolderPath, ForgeAccess, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
 use crate::image::Image;
 use crate::reconcile::claims::SiteRef;
@@ -53,16 +53,16 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
         repository: arguments.repository.as_deref(),
         policies: &arguments.policies,
     };
-    let entries = entries(&tree, config, &mut diagnostics)?;
+    let known = configured(&tree, config, &mut diagnostics)?;
     let mut report = Report {
         diagnostics,
         apps: 0,
         sites: 0,
     };
-    if let Some(entries) = entries {
+    if let Some(Configured { policies, .. }) = known {
         let source = Source::Folder(&arguments.path);
         let waiting = walk::waiting(format!("reading {}", arguments.path.display()));
-        let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
+        let snapshot = Snapshot::take(source, &policies, &mut Memory::default())?;
         waiting.finish_and_clear();
         report.apps = snapshot.apps.len();
         report.sites = snapshot.claims.stages.values().map(Vec::len).sum();
@@ -109,18 +109,29 @@ pub(super) struct Tree<'a> {
     pub(super) policies: &'a str,
 }
 
-/// The policies entries that hold for the tree; `None` if the configuration can't be used.
-pub(super) fn entries(
+/// What the configuration says of a tree.
+pub(super) struct Configured {
+    /// The policies entries that hold for it.
+    pub(super) policies: Vec<PoliciesEntry>,
+    /// The URL of its config repo, and the forge that this is on, as far as they are known.
+    pub(super) forge: Option<(String, ForgeAccess)>,
+}
+
+/// What is known of the tree; `None` if the configuration can't be used.
+pub(super) fn configured(
     arguments: &Tree<'_>,
     config: Option<&Path>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> anyhow::Result<Option<Vec<PoliciesEntry>>> {
+) -> anyhow::Result<Option<Configured>> {
     let Some(path) = find_config(arguments, config) else {
         let folder: FolderPath = arguments
             .policies
             .parse()
             .with_context(|| format!("`--policies {}`", arguments.policies))?;
-        return Ok(Some(vec![PoliciesEntry::unlimited(folder)]));
+        return Ok(Some(Configured {
+            policies: vec![PoliciesEntry::unlimited(folder)],
+            forge: None,
+        }));
     };
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("the configuration {} can't be read", path.display()))?;
@@ -147,7 +158,11 @@ pub(super) fn entries(
         matching.next().is_none(),
         "the configuration has several config repos: name the one of this tree with --repository"
     );
-    Ok(Some(repository.policies))
+    let url = repository.remote.url.to_string();
+    Ok(Some(Configured {
+        policies: repository.policies,
+        forge: repository.forge.map(|forge| (url, forge)),
+    }))
 }
 
 fn find_config(arguments: &Tree<'_>, config: Option<&Path>) -> Option<PathBuf> {

@@ -2,19 +2,24 @@
 //! commit in the person's own name.
 //!
 //! Invariant: the commit is made by `git` in the person's clone, so who decided is who Git says. Where the
-//! remote refuses it, the entry is printed, ready to be brought in another way.
+//! branch refuses it, it goes to a branch of its own with a pull request; where that can't be done, the
+//! entry is printed, ready to be brought in another way.
 
 mod desk;
+mod letter;
+mod propose;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Args;
 use jiff::Timestamp;
+use reqwest::Url;
 
 use crate::cli::output::{Exit, Output};
 use crate::decision::Decision;
 use crate::decision::freeze::{Freezing, Stages};
+use crate::forge::Kind;
 
 use desk::{Desk, freeze};
 
@@ -66,6 +71,28 @@ pub struct Place {
     /// The remote's branch [default: the one that is checked out]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
+    #[command(flatten)]
+    proposing: Proposing,
+}
+
+/// Whether a pull request is opened, and at which forge.
+#[derive(Debug, Clone, Args)]
+pub struct Proposing {
+    /// Open a pull request instead of pushing to the branch
+    #[arg(long, conflicts_with = "no_pull_request")]
+    pull_request: bool,
+    /// Open none where the branch refuses the push
+    #[arg(long)]
+    no_pull_request: bool,
+    /// The forge that the remote is on, such as github or gitlab [default: told by its URL]
+    #[arg(long, value_name = "KIND", env = "TAGWRIGHT_FORGE", value_parser = propose::kind)]
+    forge: Option<Kind>,
+    /// Where the forge's interface is, such as https://ghe.example.com/api/v3
+    #[arg(long, value_name = "URL", env = "TAGWRIGHT_FORGE_API")]
+    forge_api: Option<Url>,
+    /// The repository as the forge knows it, such as acme/fleet
+    #[arg(long, value_name = "PATH", env = "TAGWRIGHT_FORGE_REPOSITORY")]
+    forge_repository: Option<String>,
 }
 
 /// Consents to a tag for a stage, and ends what holds against it

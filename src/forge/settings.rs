@@ -5,6 +5,8 @@
 //!
 //! It refuses to ask a host what it is: a guess is made from names alone, and a person can say it.
 
+mod pages;
+
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -34,6 +36,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, by the words that configuration and command line have.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("github", Self::GitHub),
+        ("gitlab", Self::GitLab),
+        ("gitea", Self::Gitea),
+        ("bitbucketCloud", Self::BitbucketCloud),
+        ("bitbucketDataCenter", Self::BitbucketDataCenter),
+        ("azureDevOps", Self::AzureDevOps),
+    ];
+
     /// The kind that an address looks like; `None` where it could be any.
     pub fn of(address: &Address) -> Option<Self> {
         let host = address.host.as_str();

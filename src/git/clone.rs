@@ -2,7 +2,9 @@
 //! credentials.
 //!
 //! Invariant: the person's work tree, index and branches are left as they are: the commit is made in a work
-//! tree of its own, on what the remote's branch is at, and goes from there to the remote. Nothing is forced.
+//! tree of its own, on what the remote's branch is at, and goes from there to the remote: to the branch, or
+//! to a branch of its own whose name its content decides, so that the same asked twice is there once. Nothing
+//! is forced.
 //!
 //! It refuses to merge: where the branch moved meanwhile, the file is made anew from what is there now.
 
@@ -10,6 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::words;
+use crate::image::Digest;
+
+/// What the names of branches begin with that hold one person's commit each.
+const ASIDE: &str = "tagwright-decisions/";
+
+/// Digits of a digest in such a name: the file and what is decided are in it too, so this tells apart the
+/// commits to one file only.
+const SHORT: usize = 10;
 
 /// How often a commit is made anew because the branch moved under it.
 const MAX_ROUNDS: usize = 5;
@@ -41,8 +51,41 @@ pub enum CloneError {
 pub enum Published {
     /// It is on the branch, with this id.
     Pushed(String),
+    /// It is on a branch of its own.
+    Aside {
+        /// That branch.
+        branch: String,
+        /// The commit.
+        commit: String,
+        /// The remote's words, where the branch itself refused it.
+        refusal: Option<String>,
+    },
     /// The remote refuses it, in its own words.
     Refused(String),
+}
+
+/// Where a person's commit may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To the branch, and nowhere else.
+    Branch,
+    /// To a branch of its own where the branch refuses it.
+    BranchOrAside,
+    /// To a branch of its own.
+    Aside,
+}
+
+/// A person's commit to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand<'e> {
+    /// The file that it changes.
+    pub path: &'e str,
+    /// Its message.
+    pub message: &'e str,
+    /// What a branch of its own is called, before what tells it from others.
+    pub name: &'e str,
+    /// Where it may go.
+    pub way: Way,
 }
 
 /// A person's clone.
@@ -82,14 +125,32 @@ impl PersonsClone {
         git(&self.folder, &command)
     }
 
-    /// Makes a commit in which the file at `path` is what `change` makes of its text, and pushes it.
+    /// The branch of the remote.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// The URLs of the remote: as `git` uses it, then as it is written, where that is another.
+    pub fn urls(&self) -> Vec<String> {
+        let written = format!("remote.{}.url", self.remote);
+        let used = git(&self.folder, &["remote", "get-url", "--push", &self.remote]);
+        let written = git(&self.folder, &["config", "--get", &written]);
+        let mut urls: Vec<String> = [used, written]
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.lines().next().map(str::to_owned))
+            .collect();
+        urls.dedup();
+        urls
+    }
+
+    /// Makes a commit in which a file is what `change` makes of its text, and pushes it.
     ///
     /// # Errors
     /// When `git` can't be used here, or makes no commit: a hook refuses, a key is missing.
     pub fn publish(
         &self,
-        path: &str,
-        message: &str,
+        errand: Errand<'_>,
         change: impl Fn(&str) -> String,
     ) -> Result<Published, CloneError> {
         let folder = tempfile::tempdir().map_err(CloneError::Write)?;
@@ -108,7 +169,7 @@ impl PersonsClone {
                 &base,
             ],
         )?;
-        let published = self.publish_in(&tree, base, path, message, change);
+        let published = self.publish_in(&tree, base, errand, change);
         // What is left of it is cleared by Git itself, in time.
         let _ = git(&self.folder, &["worktree", "remove", "--force", &place]);
         published
@@ -118,36 +179,70 @@ impl PersonsClone {
         &self,
         tree: &Path,
         mut base: String,
-        path: &str,
-        message: &str,
+        errand: Errand<'_>,
         change: impl Fn(&str) -> String,
     ) -> Result<Published, CloneError> {
         let target = format!("HEAD:refs/heads/{}", self.branch);
         let mut refusal = String::new();
         for _ in 0..MAX_ROUNDS {
-            // The index alone: no file but ours is written.
-            git(tree, &["reset", "--quiet", "--soft", &base])?;
-            git(tree, &["read-tree", &base])?;
-            let before = git(tree, &["show", &format!("{base}:{path}")]).unwrap_or_default();
-            let file = tree.join(path);
-            let parent = file.parent().unwrap_or(tree);
-            std::fs::create_dir_all(parent).map_err(CloneError::Write)?;
-            std::fs::write(&file, change(&before)).map_err(CloneError::Write)?;
-            git(tree, &["add", "--sparse", "--force", "--", path])?;
-            git(tree, &["commit", "--quiet", "-m", message])?;
+            let after = commit(tree, &base, errand, &change)?;
+            if errand.way == Way::Aside {
+                return self.publish_aside(tree, errand, &after, None);
+            }
             let pushed = run(tree, &["push", "--quiet", &self.remote, &target])?;
             if pushed.status.success() {
-                let id = git(tree, &["rev-parse", "HEAD"])?;
-                return Ok(Published::Pushed(id.trim().to_owned()));
+                return Ok(Published::Pushed(head(tree)?));
             }
             refusal = told(&pushed);
             let now = self.fetch()?;
             if now == base {
-                break;
+                return match errand.way {
+                    Way::Branch => Ok(Published::Refused(refusal)),
+                    _ => self.publish_aside(tree, errand, &after, Some(refusal)),
+                };
             }
             base = now;
         }
         Ok(Published::Refused(refusal))
+    }
+
+    /// Pushes the commit at the head of `tree`, in which the file is `after`, to a branch of its own. One
+    /// that is there already and has the same file is as good.
+    fn publish_aside(
+        &self,
+        tree: &Path,
+        errand: Errand<'_>,
+        after: &str,
+        refusal: Option<String>,
+    ) -> Result<Published, CloneError> {
+        let branch = aside(errand, after);
+        let place = format!("refs/heads/{branch}");
+        let target = format!("HEAD:{place}");
+        let pushed = run(tree, &["push", "--quiet", &self.remote, &target])?;
+        if pushed.status.success() {
+            let commit = head(tree)?;
+            return Ok(Published::Aside {
+                branch,
+                commit,
+                refusal,
+            });
+        }
+        if git(tree, &["fetch", "--quiet", &self.remote, &place]).is_ok() {
+            let there = git(tree, &["rev-parse", "FETCH_HEAD"])?.trim().to_owned();
+            let file = git(tree, &["show", &format!("{there}:{}", errand.path)]);
+            if file.is_ok_and(|file| file == after) {
+                return Ok(Published::Aside {
+                    branch,
+                    commit: there,
+                    refusal,
+                });
+            }
+        }
+        let words = told(&pushed);
+        Ok(Published::Refused(match refusal {
+            Some(refusal) if refusal != words => format!("{refusal}; and `{branch}`: {words}"),
+            _ => words,
+        }))
     }
 
     /// The commit that the remote's branch is at.
@@ -157,6 +252,41 @@ impl PersonsClone {
         let id = git(&self.folder, &["rev-parse", "FETCH_HEAD"])?;
         Ok(id.trim().to_owned())
     }
+}
+
+/// Commits on `base` in `tree`; returns the file's new text. No file but that one is written.
+fn commit(
+    tree: &Path,
+    base: &str,
+    errand: Errand<'_>,
+    change: impl Fn(&str) -> String,
+) -> Result<String, CloneError> {
+    let Errand { path, message, .. } = errand;
+    git(tree, &["reset", "--quiet", "--soft", base])?;
+    git(tree, &["read-tree", base])?;
+    let before = git(tree, &["show", &format!("{base}:{path}")]).unwrap_or_default();
+    let after = change(&before);
+    let file = tree.join(path);
+    let parent = file.parent().unwrap_or(tree);
+    std::fs::create_dir_all(parent).map_err(CloneError::Write)?;
+    std::fs::write(&file, &after).map_err(CloneError::Write)?;
+    git(tree, &["add", "--sparse", "--force", "--", path])?;
+    git(tree, &["commit", "--quiet", "-m", message])?;
+    Ok(after)
+}
+
+/// The commit that `tree` is at.
+fn head(tree: &Path) -> Result<String, CloneError> {
+    let id = git(tree, &["rev-parse", "HEAD"])?;
+    Ok(id.trim().to_owned())
+}
+
+/// The branch for a commit that makes the file `after`.
+fn aside(errand: Errand<'_>, after: &str) -> String {
+    let digest = Digest::of(format!("{}\n{after}", errand.path).as_bytes()).to_string();
+    let hex = digest.rsplit(':').next().unwrap_or_default();
+    let short = hex.get(..SHORT).unwrap_or(hex);
+    format!("{ASIDE}{}-{short}", errand.name)
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Result<Output, CloneError> {

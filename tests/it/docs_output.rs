@@ -215,7 +215,7 @@ impl World {
     }
 
     /// What is printed while its change goes by a pull request: opened, left for a hold, and kept.
-    fn proposed(&self) -> Vec<Value> {
+    fn proposed(&self, reference: &mut Reference) -> Vec<Value> {
         let fake = Fake::start(Kind::GitHub, self.repo.path());
         let at = self.folder.path();
         std::fs::write(at.join("token"), forges::TOKEN).unwrap();
@@ -239,7 +239,38 @@ impl World {
         work.write(".tagwright/decisions/shop/default.yaml", "- hold: x\n");
         work.commit("Hold");
         work.push();
+        for value in self.decided() {
+            reference.note("decision", "", &value);
+        }
         vec![opened, pass("left")]
+    }
+
+    /// What a decision prints where the branch refuses it: with a pull request, once there is a token for the
+    /// configured forge, and without.
+    fn decided(&self) -> Vec<Value> {
+        let work = self.repo.clone_to();
+        let git = self.repo.git();
+        let url = "https://codeberg.org/acme/fleet.git";
+        let bare = self.repo.path().display();
+        for (key, value) in [
+            ("user.name", "Ada"),
+            ("user.email", "ada@example.com"),
+            ("remote.origin.url", url),
+            (&format!("url.{bare}.insteadOf"), url),
+        ] {
+            git.ok(work.path(), &["config", key, value]);
+        }
+        let protect = "[ \"$1\" != refs/heads/main ]";
+        self.repo.hook("update", protect);
+        let mut told = Vec::new();
+        for (at, ends) in [(self.folder.path(), 0), (work.path(), 1)] {
+            let path = work.path().to_str().unwrap();
+            let (value, ended) = tagwright(at, &["release", "shop", "default", "--path", path]);
+            assert_eq!(ended, ends, "{value}");
+            told.push(value);
+        }
+        self.repo.hook("update", "exit 0");
+        told
     }
 
     fn of(registry: Registry, repo: Repo) -> Self {
@@ -389,7 +420,7 @@ fn fields_are_those_of_the_tables() {
     let Some(world) = World::pending() else {
         return;
     };
-    for value in world.proposed() {
+    for value in world.proposed(&mut reference) {
         reference.note("sync", "", &value);
     }
 

@@ -9,6 +9,7 @@ mod cli_decide;
 mod cli_demo;
 mod cli_history;
 mod cli_passes;
+mod cli_propose;
 mod cli_proxy;
 mod cli_schema;
 mod cli_select;

@@ -1,21 +1,20 @@
 //! Where a person's decision is made: a clone of the config repo, and the file that gets the entry.
 //!
-//! Invariant: nothing of the clone but what a commit through it needs is touched; an entry that the remote
-//! refuses is printed.
+//! Invariant: nothing of the clone but what a commit through it needs is touched.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use serde::Serialize;
 
+use super::letter::{Letter, Outlet};
 use super::{Place, Stage};
 use crate::cli::check;
 use crate::cli::output::{Exit, Output, has_errors};
 use crate::config::App;
 use crate::decision::freeze::{Freezing, Stages};
 use crate::decision::{self, Decided, Decision};
-use crate::git::{PersonsClone, Published, origin};
+use crate::git::{PersonsClone, origin};
 use crate::image::Reference;
 use crate::policy::Recorded;
 use crate::reconcile::claims::StageKey;
@@ -28,17 +27,17 @@ use crate::reconcile::trailer::trailers;
 pub(super) struct Desk {
     snapshot: Snapshot,
     key: StageKey,
-    clone: PersonsClone,
+    outlet: Outlet,
 }
 
 impl Desk {
     pub(super) fn open(stage: &Stage, config: Option<&Path>) -> anyhow::Result<Self> {
-        let (snapshot, clone) = open(&stage.place, config)?;
+        let (snapshot, outlet) = open(&stage.place, config)?;
         let key = stage_of(&snapshot, &stage.app, &stage.stage)?;
         Ok(Self {
             snapshot,
             key,
-            clone,
+            outlet,
         })
     }
 
@@ -93,7 +92,7 @@ impl Desk {
     pub(super) fn previous(&self) -> anyhow::Result<String> {
         let (app, stage) = self.snapshot.names(self.key);
         let line = format!("Tagwright-Change: v1 app={app} stage={stage} ");
-        let message = self.clone.latest_message(&line)?;
+        let message = self.outlet.clone.latest_message(&line)?;
         let own = trailers(&message).find(|trailer| (trailer.app, trailer.stage) == (app, stage));
         let runs = self.runs();
         own.filter(|trailer| Some(trailer.to.tag.as_str()) == runs.as_deref())
@@ -113,7 +112,7 @@ impl Desk {
             subject: format!("{app}: {} {stage}", words.join(" and ")),
             reason: decisions.iter().rev().find_map(Decision::reason),
         };
-        letter.publish(&self.clone, output)
+        letter.publish(&self.outlet, output)
     }
 }
 
@@ -124,7 +123,7 @@ pub(super) fn freeze(
     config: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let (snapshot, clone) = open(place, config)?;
+    let (snapshot, outlet) = open(place, config)?;
     let named = match freezing.stages() {
         Stages::All => Vec::new(),
         Stages::Named(names) => names.clone(),
@@ -159,17 +158,17 @@ pub(super) fn freeze(
         subject: format!("{word} {what}"),
         reason,
     };
-    letter.publish(&clone, output)
+    letter.publish(&outlet, output)
 }
 
 /// What a clone holds, and the clone as something to publish from.
-fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, PersonsClone)> {
+fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, Outlet)> {
     let origin =
         origin(&place.path).with_context(|| format!("{} is no Git clone", place.path.display()))?;
     let branch = place.branch.clone().or(origin.branch);
     let branch = branch.context("no branch is checked out: name the remote's with --branch")?;
     let mut diagnostics = Vec::new();
-    let entries = check::entries(
+    let known = check::configured(
         &check::Tree {
             path: &place.path,
             repository: place.repository.as_deref(),
@@ -180,72 +179,13 @@ fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, Perso
     )?
     .context("the configuration can't be used; `tagwright check` tells why")?;
     let source = Source::Folder(&place.path);
-    let snapshot = Snapshot::take(source, &entries, &mut Memory::default())?;
-    let clone = PersonsClone::new(&place.path, &place.remote, &branch);
-    Ok((snapshot, clone))
-}
-
-/// An entry on its way to a file.
-struct Letter<'d> {
-    app: Option<String>,
-    stages: Vec<String>,
-    file: String,
-    entry: String,
-    subject: String,
-    reason: Option<&'d str>,
-}
-
-#[derive(Serialize)]
-struct Report {
-    /// `pushed` or `refused`.
-    result: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stages: Option<Vec<String>>,
-    file: String,
-    entry: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
-impl Letter<'_> {
-    fn publish(mut self, clone: &PersonsClone, output: Output) -> anyhow::Result<Exit> {
-        let message = match self.reason {
-            Some(reason) => format!("{}\n\n{reason}", self.subject),
-            None => self.subject.clone(),
-        };
-        let change = |before: &str| decision::append(before, &self.entry);
-        let published = clone.publish(&self.file, &message, change)?;
-        let (result, commit, refusal) = match published {
-            Published::Pushed(id) => ("pushed", Some(id), None),
-            Published::Refused(words) => ("refused", None, Some(words)),
-        };
-        let stage = self.app.as_ref().and_then(|_| self.stages.pop());
-        let report = Report {
-            result,
-            stages: self.app.is_none().then_some(self.stages),
-            app: self.app,
-            stage,
-            file: self.file,
-            entry: self.entry,
-            commit,
-            message: refusal,
-        };
-        if output.is_json() {
-            output.json(&report);
-        } else {
-            print(&report, output);
-        }
-        Ok(match report.commit {
-            Some(_) => Exit::Done,
-            None => Exit::Failed,
-        })
-    }
+    let snapshot = Snapshot::take(source, &known.policies, &mut Memory::default())?;
+    let outlet = Outlet {
+        clone: PersonsClone::new(&place.path, &place.remote, &branch),
+        proposing: place.proposing.clone(),
+        forge: known.forge,
+    };
+    Ok((snapshot, outlet))
 }
 
 fn stage_of(snapshot: &Snapshot, app: &str, stage: &str) -> anyhow::Result<StageKey> {
@@ -268,21 +208,4 @@ fn stage_of(snapshot: &Snapshot, app: &str, stage: &str) -> anyhow::Result<Stage
     let stage = named
         .with_context(|| format!("`{app}` has no stage `{stage}`, but {}", known().join(", ")))?;
     Ok(StageKey { app: place, stage })
-}
-
-fn print(report: &Report, output: Output) {
-    match (&report.commit, &report.message) {
-        (Some(commit), _) => output.note(format!("pushed as commit {commit}")),
-        (None, refusal) => {
-            output.note(format!(
-                "the remote refused it: {}",
-                refusal.as_deref().unwrap_or_default()
-            ));
-            output.note(format!(
-                "add this at the end of {} in another way:",
-                report.file
-            ));
-        }
-    }
-    output.raw(&report.entry);
 }

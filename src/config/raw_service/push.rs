@@ -191,26 +191,16 @@ impl Scalar for BranchPrefix {
     }
 }
 
-/// Kinds of forges as they are written.
-const KINDS: [(&str, Kind); 6] = [
-    ("github", Kind::GitHub),
-    ("gitlab", Kind::GitLab),
-    ("gitea", Kind::Gitea),
-    ("bitbucketCloud", Kind::BitbucketCloud),
-    ("bitbucketDataCenter", Kind::BitbucketDataCenter),
-    ("azureDevOps", Kind::AzureDevOps),
-];
-
 impl Scalar for Kind {
     fn parse(text: &str) -> Result<Self, Mistake> {
         match text {
             "forgejo" => Ok(Self::Gitea),
-            _ => choice(text, &KINDS),
+            _ => choice(text, &Self::NAMES),
         }
     }
 
     fn schema() -> Schema {
-        let words = KINDS.map(|(word, _)| word);
+        let words = Self::NAMES.map(|(word, _)| word);
         json_schema!({"enum": [words[0], words[1], words[2], "forgejo", words[3], words[4], words[5]]})
     }
 }
