@@ -22,6 +22,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::clock::Clock;
 use crate::diag;
 use crate::git;
+use crate::reconcile::given::Given;
 use crate::reconcile::plan::Step;
 use crate::reconcile::pulls::Done;
 use crate::reconcile::{Freshness, Pass, PassResult, Reconciler};
@@ -31,7 +32,7 @@ use crate::state::State;
 use nudging::Nudger;
 pub use nudging::pushed;
 use open::Kept;
-pub use open::{Entry, Error, entries, keep, reconcilers};
+pub use open::{Entry, Error, entries, keep, keep_given, reconcilers};
 
 /// Told of every pass that ended without an error.
 pub type OnPass = Arc<dyn Fn(&str, &Pass) + Send + Sync>;
@@ -101,6 +102,7 @@ impl Desk {
             waiting: BTreeSet::new(),
             due: None,
             nudger,
+            given: Vec::new(),
         };
         worker.run(shutdown).await;
     }
@@ -157,16 +159,20 @@ struct Worker {
     due: Option<Timestamp>,
     /// Tells others of pushes.
     nudger: Nudger,
+    /// What was held through the API when that was last kept.
+    given: Vec<Given>,
 }
 
 impl Worker {
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let interval = self.reconciler.repository().interval;
+        let given = Arc::clone(self.reconciler.given());
         let mut kept = false;
         loop {
             let start = Instant::now();
             let ended_well = self.pass().await;
             let took = start.elapsed();
+            self.keep_given().await;
             if ended_well && !kept {
                 // The first pass fills the cache; later ones change little of it.
                 self.keep().await;
@@ -176,6 +182,7 @@ impl Worker {
                 _ = shutdown.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep(pause(interval, self.due, self.desk.clock.now())) => {}
                 () = self.nudged(took) => {}
+                () = given.changed() => {}
             }
         }
         self.keep().await;
@@ -188,6 +195,19 @@ impl Worker {
         const LONGEST: Duration = Duration::from_secs(5);
         tokio::time::sleep(took.min(LONGEST)).await;
         self.news.notified().await;
+    }
+
+    /// Keeps what is held through the API, where a pass has changed that.
+    async fn keep_given(&mut self) {
+        let given = Arc::clone(self.reconciler.given());
+        let now = given.all();
+        if now == self.given {
+            return;
+        }
+        self.given = now;
+        let (state, name) = (Arc::clone(&self.desk.state), self.desk.name.clone());
+        // It logs itself what goes wrong.
+        let _ = tokio::task::spawn_blocking(move || keep_given(&state, &name, &given)).await;
     }
 
     async fn keep(&self) {

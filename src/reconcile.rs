@@ -17,6 +17,7 @@ pub mod decided;
 mod deeper;
 pub mod execute;
 mod forged;
+pub mod given;
 pub mod history;
 mod landing;
 mod links;
@@ -54,6 +55,7 @@ use crate::forge;
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
 use crate::reconcile::execute::Landing;
+use crate::reconcile::given::Ledger;
 use crate::reconcile::observe::{Look, Observer};
 use crate::reconcile::plan::{Facts, Feed, Need, Plan};
 use crate::reconcile::prepare::Preparation;
@@ -127,6 +129,8 @@ pub struct Reconciler {
     recollection: Arc<Mutex<Recollection>>,
     /// What the service file holds back.
     holds: Arc<[Hold]>,
+    /// What is held through the API.
+    given: Arc<Ledger>,
     intervals: Intervals,
     parking: Parking,
     queue: Queue,
@@ -213,6 +217,7 @@ impl Reconciler {
             // A key that can't be used is told at once, not when something is to be signed.
             self.signer().await?;
         }
+        self.bring_given().await?;
         let mut freshness = freshness;
         for pause in pauses() {
             let observation = self.observe(freshness).await?;
@@ -353,6 +358,7 @@ impl Reconciler {
             .await
             .map_err(|source| self.source_error(source))?;
         let snapshot = Arc::new(snapshot);
+        self.given.know(&snapshot);
         self.snapshot = Some((head, Arc::clone(&snapshot)));
         Ok(snapshot)
     }
@@ -396,6 +402,7 @@ impl Reconciler {
         mut facts: Facts,
         head: Option<CommitId>,
     ) -> Result<(Facts, Arc<Plan>), Error> {
+        facts.given = self.given.pending();
         let settled = self.settled.take();
         if let Some(plan) = settled
             .as_ref()

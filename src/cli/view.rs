@@ -126,7 +126,7 @@ pub struct StageView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopView {
-    /// `hold`, `freeze`, `app` or `service`.
+    /// `hold`, `freeze`, `app`, `service` or `api`.
     pub kind: &'static str,
     /// Where it is written, if in the service file or an app file.
     #[serde(flatten)]
@@ -199,6 +199,7 @@ impl StopView {
                 StopKind::Freeze => "freeze",
                 StopKind::App => "app",
                 StopKind::Service => "service",
+                StopKind::Api => "api",
             },
             place: stop.place.as_ref().map(|(file, position)| PlaceView {
                 file: file.clone(),

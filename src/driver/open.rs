@@ -13,6 +13,7 @@ use crate::config::{REGISTRY_INTERVAL, Repository, Service};
 use crate::diag;
 use crate::forge::{self, Forge, Paces};
 use crate::git::{self, Mirror, Remote};
+use crate::reconcile::given::{Given, Ledger};
 use crate::reconcile::observe::{Descriptions, Manifests, Missing, Observer, Seen, Sightings};
 use crate::reconcile::snapshot::{self, IndexCache};
 use crate::reconcile::{Intervals, Reconciler, Start};
@@ -54,6 +55,7 @@ pub struct Entry {
     clock: Clock,
     paces: Paces,
     mirror: Arc<Shared>,
+    given: Arc<Ledger>,
 }
 
 /// The mirror of a remote, once an entry has opened it.
@@ -97,8 +99,31 @@ pub fn entries(service: &Service, state: &State, clock: &Clock) -> Result<Vec<En
         seen: seen.clone(),
         clock: clock.clone(),
         paces: paces.clone(),
+        given: Arc::new(Ledger::new(given(repository, state))),
     };
     Ok(service.repositories.iter().map(entry).collect())
+}
+
+/// The holds that were given through the API and kept.
+fn given(repository: &Repository, state: &State) -> Vec<Given> {
+    let name = given_name(repository.name.as_str());
+    state.load(&name, CACHE_VERSION).unwrap_or_default()
+}
+
+fn given_name(repository: &str) -> String {
+    format!("given-{repository}")
+}
+
+/// Keeps for the next process what is held through the API. Blocking.
+pub fn keep_given(state: &State, repository: &str, given: &Ledger) {
+    let name = given_name(repository);
+    let kept = given.keep(|all| state.save(&name, CACHE_VERSION, &all));
+    if let Err(error) = kept {
+        tracing::warn!(
+            repository,
+            "holds given through the API can't be kept for the next start: {error}"
+        );
+    }
 }
 
 /// The poller, with what the last process kept.
@@ -161,6 +186,11 @@ impl Entry {
         &self.repository
     }
 
+    /// What is held through the API.
+    pub fn given(&self) -> &Arc<Ledger> {
+        &self.given
+    }
+
     /// Where its listings come from; all entries share one.
     pub fn poller(&self) -> &Poller {
         &self.poller
@@ -216,6 +246,7 @@ impl Entry {
             cache,
             clock: self.clock.clone(),
             forge: self.forge(),
+            given: Arc::clone(&self.given),
         }))
     }
 }
@@ -240,6 +271,7 @@ pub(super) struct Kept {
     manifests: Descriptions,
     seen: Sightings,
     sites: IndexCache,
+    given: Arc<Ledger>,
 }
 
 impl Kept {
@@ -250,12 +282,14 @@ impl Kept {
             manifests: reconciler.observer().manifests().kept(),
             seen: reconciler.observer().sightings(),
             sites: reconciler.cache(),
+            given: Arc::clone(reconciler.given()),
         }
     }
 
     /// Writes it; blocking, and long where there are many sites.
     pub(super) fn save(&self, state: &State) {
         let name = &self.repository;
+        keep_given(state, name, &self.given);
         let sites = snapshot::pack(&self.sites);
         let kept = state
             .save(&format!("missing-{name}"), CACHE_VERSION, &self.missing)

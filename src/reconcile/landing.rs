@@ -11,9 +11,11 @@ use crate::reconcile::prepare::Preparation;
 use crate::reconcile::{Error, Observation, Reconciler, blocking, forged, lock};
 
 impl Reconciler {
-    /// Lands all of an observation; what was seen in a working tree has nowhere to land.
+    /// Lands all of an observation; what was seen in a working tree has nowhere to land. What was held
+    /// meanwhile is planned anew, as on a branch that moved.
     pub(super) async fn land_all(&self, observation: &Observation) -> Result<Landing, Error> {
         match observation.base {
+            Some(_) if self.is_overtaken(&observation.facts) => Ok(Landing::Moved),
             Some(base) => self.land(base, &observation.preparation).await,
             None => Ok(Landing::Moved),
         }

@@ -24,6 +24,7 @@ use crate::policy::{
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
+use crate::reconcile::given::Given;
 use crate::reconcile::pulls::Closed;
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past};
@@ -129,6 +130,8 @@ pub struct Facts {
     pub decided: Decided,
     /// What the service file holds back.
     pub holds: Arc<[Hold]>,
+    /// What is held through the API, and not in Git yet.
+    pub given: Arc<[Given]>,
     /// What people do not want, since they closed its pull request.
     pub closed: BTreeMap<StageKey, Vec<Closed>>,
 }

@@ -101,6 +101,7 @@ impl Reconciler {
         let Some(window) = self.repository.commits.window else {
             return self.pass(freshness).await;
         };
+        self.bring_given().await?;
         let observation = self.observe(freshness).await?;
         match self.waits(&observation, window) {
             Some(result) => Ok(Pass {

@@ -182,12 +182,15 @@ impl Reconciler {
     }
 
     /// Lands the changes of the `wanted` stages on the branch as it is now: the commits, or the words
-    /// of the refusal; `None` if the branch moved.
+    /// of the refusal; `None` if the branch moved, or something was held.
     async fn land_some(
         &mut self,
         facts: &Facts,
         wanted: &BTreeSet<(String, String)>,
     ) -> Result<Option<Result<Vec<(Prepared, CommitId)>, String>>, Error> {
+        if self.is_overtaken(facts) {
+            return Ok(None);
+        }
         let head = self.fetch().await?;
         let snapshot = self.snapshot_of(head).await?;
         let mut plan = self.plan_once(&snapshot, facts);

@@ -37,6 +37,7 @@ impl Settled {
             && facts.running == self.facts.running
             && facts.times == self.facts.times
             && facts.closed == self.facts.closed
+            && facts.given == self.facts.given
             && facts.listings.len() == self.facts.listings.len()
             && facts
                 .listings

@@ -11,6 +11,7 @@ use crate::config::{Repository, Signing};
 use crate::forge::Forge;
 use crate::git::{Keyring, Mirror};
 use crate::reconcile::Reconciler;
+use crate::reconcile::given::Ledger;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::pulls::Pulls;
 use crate::reconcile::queue::Queue;
@@ -34,6 +35,8 @@ pub struct Start {
     pub clock: Clock,
     /// The forge that the config repo is on, or why it can't be asked; none where it is not known.
     pub forge: Option<Result<Arc<dyn Forge>, String>>,
+    /// What is held through the API.
+    pub given: Arc<Ledger>,
 }
 
 /// How often each account's registry is asked.
@@ -65,6 +68,7 @@ impl Reconciler {
         Self {
             keyring,
             holds: start.repository.holds.clone().into(),
+            given: start.given,
             repository: start.repository,
             intervals: start.intervals,
             clock: start.clock,

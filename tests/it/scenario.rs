@@ -25,6 +25,7 @@ use tagwright::driver;
 use tagwright::forge::{Credentials, Kind};
 use tagwright::git::CommitId;
 use tagwright::image::Digest;
+use tagwright::reconcile::given::Ledger;
 use tagwright::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
 use tagwright::secret::Secret;
 use tagwright::state::State;
@@ -429,6 +430,11 @@ impl Service {
             state,
             _folder: folder,
         }
+    }
+
+    /// What is held through its API.
+    pub fn given(&self) -> &Ledger {
+        self.reconciler.given()
     }
 
     /// The folder of its mirror.

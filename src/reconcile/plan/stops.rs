@@ -1,5 +1,5 @@
 //! What stops the service's own changes to a stage: a person's hold of it, freezes of its name or in its app
-//! file, and holds in the service file.
+//! file, holds in the service file and those given through the API.
 //!
 //! Invariant: every stop in force is told with who, why, until when and what ends it, and a plan is good only
 //! until the next one begins or ends by the clock. Where the freezes can't be understood, nobody knows what
@@ -18,6 +18,7 @@ use crate::decision::freeze::{self, Freezing};
 use crate::diag::Position;
 use crate::promotion::By;
 use crate::reconcile::decided::{Decisions, Made};
+use crate::reconcile::given::Given;
 
 /// Something that stops the service's own changes to a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +48,14 @@ pub enum StopKind {
     App,
     /// An entry of the service file.
     Service,
+    /// Given through the API, and not in Git yet.
+    Api,
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            StopKind::Hold | StopKind::Service => "held",
+            StopKind::Hold | StopKind::Service | StopKind::Api => "held",
             StopKind::Freeze | StopKind::App => "frozen",
         })?;
         if let Some(until) = self.until {
@@ -111,8 +114,20 @@ impl Case<'_> {
             until: hold.until,
             end: "taking it out of the file ends it, once the service starts anew".to_owned(),
         });
+        let given = self.given().map(|given| Stop {
+            kind: StopKind::Api,
+            by: Some(By {
+                name: given.by.clone(),
+                at: given.at,
+                commit: String::new(),
+            }),
+            place: None,
+            reason: Some(given.reason.clone()),
+            until: given.until,
+            end: format!("`DELETE /api/v1/holds/{}` ends it", given.id),
+        });
         let people = hold.into_iter().chain(frozen);
-        people.chain(own).chain(service).collect()
+        people.chain(own).chain(service).chain(given).collect()
     }
 
     /// When what stops the stage changes by the clock alone.
@@ -122,8 +137,9 @@ impl Case<'_> {
         let now = self.facts.now;
         let own = self.freezes().iter().filter_map(|it| it.changes_at(now));
         let service = self.service_holds().filter_map(|hold| hold.until);
-        let people = hold.into_iter().chain(freezes);
-        people.chain(own).chain(service).min()
+        let given = self.given().filter_map(|given| given.until);
+        let people = hold.into_iter().chain(freezes).chain(own);
+        people.chain(service).chain(given).min()
     }
 
     /// Nothing is changed while the stage is stopped, and nothing needs to be known for it; a tag that moved
@@ -148,6 +164,13 @@ impl Case<'_> {
         let (app, stage) = (self.app.name.as_str(), self.stage_name());
         let all = self.facts.holds.iter();
         all.filter(move |hold| hold.holds(app, stage, self.facts.now))
+    }
+
+    /// What is held through the API for the stage, and not in Git yet.
+    fn given(&self) -> impl Iterator<Item = &Given> {
+        let (app, stage) = (self.app.name.as_str(), self.stage_name());
+        let all = self.facts.given.iter();
+        all.filter(move |given| given.holds(app, stage, self.facts.now))
     }
 
     fn frozen(&self) -> &[Made<Freezing>] {

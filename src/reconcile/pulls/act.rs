@@ -154,6 +154,10 @@ impl Reconciler {
         let forge = Arc::clone(forge);
         let mut all = Vec::new();
         for planned in &observation.pulls {
+            if self.is_overtaken(&observation.facts) {
+                // Who held something nudged the next pass, which plans anew.
+                break;
+            }
             let now = self.clock.now();
             let mut done = done(planned);
             if let Some(why) = self.pulls.attempts.waits(&planned.branch, now) {
