@@ -47,8 +47,8 @@ pub use raw_service::commit::Grouping;
 pub use raw_service::push::{PullGrouping, PushMode, Rebuild};
 pub use schema::{APP_MODELINE, SERVICE_MODELINE, app_schema, modeline, service_schema};
 pub use service::{
-    Commits, ForgeAccess, Hold, PoliciesEntry, Pulls, Registry, Repository, Server, Service,
-    Signing,
+    Caller, Commits, ForgeAccess, Hold, PoliciesEntry, Pulls, Registry, Repository, Server,
+    Service, Signing,
 };
 pub use target::Target;
 pub use template::{Blank, Template};

@@ -1,8 +1,9 @@
-//! The service's HTTP side: health, readiness and metrics.
+//! The service's HTTP side: health, readiness, metrics, and holds.
 //!
-//! Invariant: read-only, and never in the way of a pass: it reads counters and flags that the driver
-//! keeps.
+//! Invariant: never in the way of a pass: it reads counters and flags that the driver keeps, and notes holds
+//! for the next pass. Nothing but a hold is ever changed here.
 
+pub mod holds;
 pub mod metrics;
 mod registries;
 
@@ -78,13 +79,13 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until `shutdown` turns true; requests under way then have a moment to end.
+/// Serves `routes` until `shutdown` turns true; requests under way then have a moment to end.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    shared: Arc<Shared>,
+    routes: Router,
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let stop = |mut shutdown: watch::Receiver<bool>| async move {
@@ -92,14 +93,15 @@ pub async fn serve(
         let _ = shutdown.wait_for(|stop| *stop).await;
     };
     let late = stop(shutdown.clone());
-    let serving = axum::serve(listener, routes(shared)).with_graceful_shutdown(stop(shutdown));
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(stop(shutdown));
     tokio::select! {
         ended = serving.into_future() => ended,
         () = async { late.await; tokio::time::sleep(DRAIN).await } => Ok(()),
     }
 }
 
-fn routes(shared: Arc<Shared>) -> Router {
+/// The pages that say how the service is, for anybody.
+pub fn pages(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -145,7 +147,7 @@ mod tests {
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let server = tokio::spawn(serve(listener, Arc::default(), stopped));
+        let server = tokio::spawn(serve(listener, pages(Arc::default()), stopped));
         let mut half = TcpStream::connect(address).await.unwrap();
         half.write_all(b"GET /healthz HT").await.unwrap();
         // Connections are taken in order, so the first is the server's once this one is answered.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use clap::Args;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use crate::cli::service;
 use crate::clock::Clock;
 use crate::config::Service;
 use crate::driver::{self, OnPass};
+use crate::server::holds::{self, Api};
 use crate::server::{self, Shared};
 use crate::state::State;
 
@@ -45,14 +47,30 @@ pub async fn serve(
     on_pass: OnPass,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    let state = Arc::new(state);
     let entries = driver::entries(service, &state, &clock)?;
     let shared = Arc::new(Shared::default());
     let server = match service.server.listen {
-        Some(address) => Some(listen(address, &shared, &stop).await?),
+        Some(address) => {
+            let ledgers = entries.iter().map(|entry| {
+                let name = entry.repository().name.to_string();
+                (name, Arc::clone(entry.given()))
+            });
+            let callers = service.server.callers.clone();
+            let api = Api::new(
+                callers,
+                ledgers.collect(),
+                Arc::clone(&state),
+                clock.clone(),
+            )?;
+            let pages = server::pages(Arc::clone(&shared));
+            let routes = pages.merge(holds::routes(Arc::new(api)));
+            Some(listen(address, routes, &stop).await?)
+        }
         None => None,
     };
     let stopping = stop.clone();
-    let passes = driver::run(entries, Arc::new(state), clock, shared, on_pass, stop);
+    let passes = driver::run(entries, state, clock, shared, on_pass, stop);
     match server {
         Some(server) => alongside(passes, server, &stopping).await,
         None => {
@@ -91,7 +109,7 @@ async fn alongside(
 
 async fn listen(
     address: std::net::SocketAddr,
-    shared: &Arc<Shared>,
+    routes: Router,
     stop: &watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
     let listener = server::bind(address)
@@ -99,11 +117,7 @@ async fn listen(
         .with_context(|| format!("{address} (server.listen) can't be listened on"))?;
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("listening on http://{address}");
-    Ok(tokio::spawn(server::serve(
-        listener,
-        Arc::clone(shared),
-        stop.clone(),
-    )))
+    Ok(tokio::spawn(server::serve(listener, routes, stop.clone())))
 }
 
 /// A switch that SIGTERM or SIGINT turns on. A second signal ends the process at once: the mirror and

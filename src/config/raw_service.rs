@@ -3,8 +3,6 @@
 //! Invariant: every key of the file is here, also those whose work is not done, which are refused by
 //! name. Each value is valid in itself; whether the values fit together is decided by `service`.
 
-use std::net::SocketAddr;
-
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::credential::{FilePath, Guarded, RawFile, RawGitCredentials, RawRegistryCredentials};
@@ -21,12 +19,14 @@ pub mod after_push;
 pub mod commit;
 pub mod holds;
 pub mod push;
+pub mod server;
 mod values;
 
 use after_push::RawNudge;
 use commit::RawCommit;
 use holds::RawHold;
 use push::{RawForge, RawPush};
+use server::RawServer;
 use values::{Branch, Count, Depth, Host, MirrorPlace, RepositoryPath, Url};
 
 mirror! {
@@ -145,14 +145,6 @@ mirror! {
         plain_http = "plainHttp": bool,
         /// Certificate authorities trusted besides the system's: a PEM file.
         ca = "ca": FilePath,
-    }
-}
-
-mirror! {
-    /// The service's own HTTP server.
-    RawServer requires [] {
-        /// The address and port, such as `0.0.0.0:8080`; nothing is served if nothing is said.
-        listen = "listen": SocketAddr,
     }
 }
 

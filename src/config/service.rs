@@ -7,7 +7,6 @@
 //! where the process runs.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +29,7 @@ mod holds;
 mod push;
 mod registries;
 mod remote;
+mod server;
 mod verify;
 
 use after_push::nudges;
@@ -41,6 +41,8 @@ pub use push::{ForgeAccess, Pulls};
 pub use registries::Registry;
 use registries::{Registries, registries};
 use remote::remote;
+use server::server;
+pub use server::{Caller, Server};
 use verify::signers;
 
 /// The branch that is read and written where nothing is said.
@@ -131,13 +133,6 @@ impl PoliciesEntry {
     }
 }
 
-/// The service's own HTTP server.
-#[derive(Debug, Clone, Default)]
-pub struct Server {
-    /// The address and port; nothing is served without one.
-    pub listen: Option<SocketAddr>,
-}
-
 /// The service of a mirror; what is wrong is reported, and there may be no value.
 pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Service> {
     let registries = registries(raw.registries.take(), report);
@@ -148,17 +143,12 @@ pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Se
         .into_iter()
         .map(|raw| repository(raw.value, &registries, everywhere.as_deref()?, report))
         .collect();
-    let server = Server {
-        listen: raw
-            .server
-            .get()
-            .and_then(|server| value(&server.value.listen)),
-    };
+    let server = server(&mut raw.server, report);
     let cache = raw.cache.get().and_then(|cache| value(&cache.value.path));
     Some(Service {
         repositories: converted.into_iter().collect::<Option<_>>()?,
         registries: registries.list,
-        server,
+        server: server?,
         cache: cache.map(|path| path.0),
     })
 }

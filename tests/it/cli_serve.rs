@@ -18,7 +18,7 @@ use crate::scenario::{CART, CART_POD, SHOP};
 const SHOP_POD: (&str, &str) = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
 
 /// A fleet that is looked at every second, with the service's pages on a port of the system's choosing.
-fn fleet() -> Option<Fleet> {
+pub fn fleet() -> Option<Fleet> {
     let keys = "policies: [policies/]\ninterval: 1s";
     let more = "server: {listen: 127.0.0.1:0}\n";
     let fleet = Fleet::configured(&[SHOP, SHOP_POD, CART, CART_POD], keys, more)?;
@@ -33,16 +33,16 @@ fn fleet() -> Option<Fleet> {
 }
 
 /// A running service; killed with the test.
-struct Service {
+pub struct Service {
     child: Child,
     /// Where its pages are.
-    address: String,
+    pub address: String,
     log: BufReader<std::process::ChildStderr>,
 }
 
 impl Service {
     /// Starts it and waits until it says where it listens.
-    fn start(fleet: &Fleet) -> Self {
+    pub fn start(fleet: &Fleet) -> Self {
         let mut child = fleet.place.start(&["serve"]);
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -105,7 +105,7 @@ impl Drop for Service {
 }
 
 /// Waits until shop runs `tag`.
-fn wait_for(fleet: &Fleet, tag: &str) {
+pub fn wait_for(fleet: &Fleet, tag: &str) {
     let end = format!(":{tag}\n");
     wait_until(tag, || {
         fleet.scenario.read("apps/shop.yaml").ends_with(&end)

@@ -8,6 +8,7 @@ mod cli_check;
 mod cli_decide;
 mod cli_demo;
 mod cli_history;
+mod cli_holds;
 mod cli_passes;
 mod cli_propose;
 mod cli_proxy;

@@ -12,8 +12,9 @@ use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
 use crate::config::raw_service::holds::RawHold;
 use crate::config::raw_service::push::{RawForge, RawForgeCredentials, RawPush};
+use crate::config::raw_service::server::{RawCaller, RawServer};
 use crate::config::raw_service::{
-    RawCache, RawEntry, RawLimits, RawRegistry, RawRepository, RawServer, RawService, RawVerify,
+    RawCache, RawEntry, RawLimits, RawRegistry, RawRepository, RawService, RawVerify,
 };
 use crate::config::raw_tags::{RawKeyed, RawTags};
 use crate::config::read::Mirror;
@@ -138,6 +139,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawGcp", RawGcp::KEYS),
         (&service, "RawAzure", RawAzure::KEYS),
         (&service, "RawServer", RawServer::KEYS),
+        (&service, "RawCaller", RawCaller::KEYS),
         (&service, "RawCache", RawCache::KEYS),
         (&app, "RawApp", RawApp::KEYS),
         (&app, "RawTags", RawTags::KEYS),
@@ -197,6 +199,7 @@ fn the_reference_names_every_key() {
         RawGcp::KEYS,
         RawAzure::KEYS,
         RawServer::KEYS,
+        RawCaller::KEYS,
         RawCache::KEYS,
         RawApp::KEYS,
         RawTags::KEYS,

@@ -42,6 +42,33 @@ fn what_is_not_said_has_a_default() {
 }
 
 #[test]
+fn callers_of_the_api_have_a_name_and_a_token_each() {
+    let with = |tokens: &str| repository("/r.git", &format!("server: {{tokens: {tokens}}}\n"));
+    let text = with("[{name: ci, token: {file: /t}}, {name: ops, token: {env: OPS}}]");
+    let callers = good_service(&text).server.callers;
+    let named: Vec<_> = callers.iter().map(|caller| caller.name.as_str()).collect();
+    assert_eq!(named, ["ci", "ops"]);
+    assert_eq!(callers[1].token, Secret::Env("OPS".to_owned()));
+    for (tokens, wrong) in [
+        (
+            "[{name: ci, token: {file: /t}}, {name: ci, token: {file: /u}}]",
+            "the caller `ci` is listed twice",
+        ),
+        ("[{name: ci}]", "`token` is missing"),
+        ("[{token: {file: /t}}]", "`name` is missing"),
+        (
+            "[{name: ci, token: hunter2}]",
+            "a secret can't be written into this file",
+        ),
+    ] {
+        let messages = told(&with(tokens));
+        let said = messages.iter().any(|message| message.contains(wrong));
+        assert!(said, "{tokens}: {messages:?}");
+        assert!(!format!("{messages:?}").contains("hunter2"));
+    }
+}
+
+#[test]
 fn registries_have_defaults_too() {
     let text = repository(
         "/r.git",
