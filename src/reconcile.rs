@@ -236,7 +236,7 @@ impl Reconciler {
                             return Ok(pass);
                         }
                         Landing::Moved => {
-                            tracing::info!(repository = %self.repository.name, "the branch moved; planning again");
+                            tracing::info!(repository = %self.repository.name, "the branch moved, or something was held; planning again");
                             tokio::time::sleep(pause).await;
                             // The tag lists are seconds old; only Git and the manifests are read again.
                             if freshness == Freshness::Anew {

@@ -225,6 +225,23 @@ fn a_restart_before_the_push_loses_no_hold() {
 }
 
 #[test]
+fn a_hold_of_a_stage_that_is_not_there_is_not_written() {
+    let Some(mut scenario) = configured("") else {
+        return;
+    };
+    let of = Of::Stage {
+        app: "shop".to_owned(),
+        stage: "live".to_owned(),
+    };
+    // Nobody has looked yet which stages there are.
+    hold(&scenario, of);
+    scenario.lands(1);
+    let waits = only(&scenario).waits.unwrap_or_default();
+    let words = "no valid app file has an app `shop` with a stage `live`";
+    assert_eq!(waits, words);
+}
+
+#[test]
 fn a_branch_that_moves_meanwhile_is_followed() {
     let Some(mut scenario) = configured("") else {
         return;

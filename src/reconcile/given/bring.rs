@@ -31,13 +31,15 @@ impl Reconciler {
     ///
     /// # Errors
     /// When the config repo can't be fetched, read or written. What is held stays held then.
-    pub(in crate::reconcile) async fn bring_given(&self) -> Result<(), Error> {
+    pub(in crate::reconcile) async fn bring_given(&mut self) -> Result<(), Error> {
         for pause in pauses() {
             let all = self.given.all();
             if all.is_empty() {
                 return Ok(());
             }
             let head = self.fetch().await?;
+            // It tells which stages there are.
+            self.snapshot_of(head).await?;
             let paths: BTreeSet<String> = all.iter().map(Given::file).collect();
             let files = self.with_mirror(move |mirror| files(mirror, head, paths));
             let files = files.await.map_err(|source| self.git_error(source))?;
@@ -95,6 +97,9 @@ impl Reconciler {
                 Next::Forget => self.given.forget(&given.id),
                 Next::There => self.given.landed(std::slice::from_ref(&given.id), &[head]),
                 Next::Wait(why) => self.given.wait(std::slice::from_ref(&given.id), &why),
+                Next::Add(_) if let Some(why) = self.given.is_of_nothing(given) => {
+                    self.given.wait(std::slice::from_ref(&given.id), &why);
+                }
                 Next::Add(entry) => {
                     let path = given.file();
                     let before = files.get(&path).cloned().flatten().unwrap_or_default();
@@ -148,6 +153,13 @@ impl Reconciler {
 }
 
 impl Ledger {
+    /// Why a hold is not written that was taken in before anybody had looked which stages there are.
+    fn is_of_nothing(&self, given: &Given) -> Option<String> {
+        let checked = self.lock().check(&given.of);
+        let refusal = checked.err().filter(|_| given.released.is_none());
+        refusal.map(|refusal| refusal.to_string())
+    }
+
     fn forget(&self, id: &str) {
         self.lock().all.retain(|given| given.id != id);
     }
