@@ -69,6 +69,12 @@ impl Sshd {
         std::fs::write(self.world.path("known hosts"), line).unwrap();
     }
 
+    /// Has clients come to the port that stands `before` the server's.
+    pub fn put_behind(&mut self, before: impl FnOnce(u16) -> u16) {
+        self.port = before(self.port);
+        self.trust("host");
+    }
+
     /// The URL of a repository of this machine.
     pub fn url(&self, repository: &Path) -> String {
         let (user, port) = (&self.user, self.port);

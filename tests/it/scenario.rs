@@ -241,6 +241,12 @@ impl Scenario {
         Service::new(&self.registry, &self.repo, keys, &self.clock)
     }
 
+    /// The same, where the config repo is reached at another URL.
+    pub fn service_at(&self, url: &str, keys: &str) -> Service {
+        let text = configuration_at(&self.registry.host(), url, keys);
+        Service::of(&text, &self.clock)
+    }
+
     /// The service ends and starts again, with what it kept.
     pub fn restarts(&mut self) {
         driver::keep(&self.service.state, &self.service.reconciler);
@@ -417,9 +423,12 @@ impl Scenario {
 
 impl Service {
     fn new(registry: &Registry, repo: &Repo, keys: &str, clock: &Clock) -> Self {
+        Self::of(&configuration(&registry.host(), repo, keys), clock)
+    }
+
+    fn of(text: &str, clock: &Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = configuration(&registry.host(), repo, keys);
-        let loaded = config::service("tagwright.yaml", &text);
+        let loaded = config::service("tagwright.yaml", text);
         assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
         let service = loaded.value.unwrap();
         let state = State::own(folder.path()).unwrap();
@@ -507,6 +516,10 @@ fn push_content(registry: &Registry, repository: &str, tag: &str, content: &str)
 
 /// The configuration of a service for one config repo and one registry.
 pub fn configuration(host: &str, repo: &Repo, keys: &str) -> String {
+    configuration_at(host, &repo.path().display().to_string(), keys)
+}
+
+fn configuration_at(host: &str, url: &str, keys: &str) -> String {
     let keys: String = keys
         .lines()
         .map(|line| format!("    {}\n", line.replace("HOST", host)))
@@ -515,11 +528,10 @@ pub fn configuration(host: &str, repo: &Repo, keys: &str) -> String {
         "version: 1
 repositories:
   - name: fleet
-    url: {}
+    url: {url}
 {keys}registries:
   - {{host: \"{host}\", plainHttp: true, interval: 5m}}
-",
-        repo.path().display()
+"
     )
 }
 
