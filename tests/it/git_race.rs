@@ -56,11 +56,15 @@ fn assert_steps_of_one(world: &World, seed: &str, pushes: usize) {
         .lines()
         .filter_map(|line| line.split_once(' '))
         .collect();
-    let log = std::fs::read_to_string(world.remote().join("logs/refs/heads/main")).unwrap();
+    let log = std::fs::read_to_string(world.remote().join("logs/refs/heads/main"))
+        .expect("the remote keeps a log");
     let mut at = seed;
     for line in log.lines() {
         let mut words = line.split(' ');
-        let (old, new) = (words.next().unwrap(), words.next().unwrap());
+        let (old, new) = words
+            .next()
+            .zip(words.next())
+            .expect("a line names two commits");
         assert_eq!(old, at, "{line}");
         assert_eq!(parents.get(new), Some(&old), "{line}");
         at = new;
