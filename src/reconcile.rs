@@ -3,7 +3,8 @@
 //! ```text
 //! observe   fetch the branch; apps, files and sites at its head; tag lists of the images it watches
 //! plan      a pure function of those: which site gets which image, and why, or why not
-//! execute   edits, commits, one push; a branch that moved meanwhile means observe and plan again
+//! execute   edits, commits, one push; a branch that moved meanwhile means observe and plan again;
+//!           changes that go by pull request, to branches of their own
 //! ```
 //!
 //! Invariant: what is pushed was planned on the very commit that it builds on. A pass is idempotent: it
@@ -271,7 +272,10 @@ impl Reconciler {
         let mut facts = self.list(&snapshot, freshness).await;
         facts.closed = self.closed(&snapshot, seen.as_ref());
         let (mut facts, mut plan) = self.plan(&snapshot, facts, Some(head)).await?;
-        while self.look_up(&plan, &snapshot, seen.as_mut()).await {
+        for _ in 0..MAX_READINGS {
+            if !self.look_up(&plan, &snapshot, seen.as_mut()).await {
+                break;
+            }
             facts.closed = self.closed(&snapshot, seen.as_ref());
             (facts, plan) = self.plan(&snapshot, facts, Some(head)).await?;
         }
@@ -306,6 +310,7 @@ impl Reconciler {
         let snapshot = Arc::new(snapshot);
         let facts = self.list(&snapshot, Freshness::Anew).await;
         let (facts, plan) = self.plan(&snapshot, facts, None).await?;
+        let plan = self.published(plan, &snapshot, None);
         let plan = self.queued(plan, &snapshot);
         let plan = self.linked(plan, &snapshot).await;
         let preparation = prepare_from(
