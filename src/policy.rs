@@ -8,7 +8,8 @@
 //! policy), `pattern` and `filter` (`match` and `ignore`), `key` (the place of a tag in an order), then
 //! the orders, a file each: `semver` (with `version`, `range`), `calver`, `numerical`; what several of
 //! them share is in `variant` and `level`. `newest` and `digest` need more than the tags, and so do the
-//! `conditions`; what may be known is in `evidence`, and what people rule out in `withheld`.
+//! `conditions`; what may be known is in `evidence`, what people rule out in `withheld`, and what is to be had at
+//! all, where others decide that, in `offered`.
 //! `verdict` and `reason` are what comes out, and `describe` says what was configured.
 //!
 //! No I/O: where a decision needs a manifest that nobody has asked for yet, the outcome says so.
@@ -29,6 +30,7 @@ mod key;
 mod level;
 mod newest;
 mod numerical;
+mod offered;
 mod pattern;
 mod platform;
 mod range;
@@ -53,6 +55,7 @@ pub use evidence::{
 };
 pub use filter::{Ignore, IgnoreError};
 pub use level::Level;
+pub use offered::Offered;
 pub use pattern::{KeyError, Pattern, PatternError};
 pub use platform::{Platform, PlatformError, Platforms};
 pub use range::{Range, RangeError, RangeLint, RangeProblem};

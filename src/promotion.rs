@@ -7,7 +7,8 @@
 //! where facts come from is the reader's.
 //!
 //! Reading order: [`back`] (is one commit a move back, and from what), [`standing`] (what all commits
-//! together come to), [`windows`] (when changes may be made).
+//! together come to), [`tenure`] (what ran for how long, and may be promoted), [`windows`] (when changes may
+//! be made).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::image::{Digest, Tag, Version};
 
 pub mod back;
 pub mod standing;
+pub mod tenure;
 pub mod windows;
 
 pub use back::moved_back;

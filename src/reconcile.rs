@@ -425,6 +425,9 @@ impl Reconciler {
             }
             let pasts = plan.open.pasts.clone();
             self.look_back(head, snapshot, pasts, &mut facts).await?;
+            let tenures = plan.open.tenures.iter().copied().collect();
+            self.look_at_tenures(head, snapshot, tenures, &mut facts)
+                .await?;
             let takings = plan.open.takings.clone();
             self.date(head, snapshot, takings, &mut facts).await?;
             self.observer.resolve(&plan.open.needs, &mut facts).await;

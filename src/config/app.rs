@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
+use super::promotion::{self, Entry, Wanted};
 use super::raw_app::{RawApp, RawStage, RawTarget};
 use super::raw_service::push::PushMode;
 use super::read::{At, Field};
@@ -82,6 +83,8 @@ pub struct Stage {
     pub windows: Vec<Window>,
     /// When none are made.
     pub freezes: Vec<Freeze>,
+    /// What it takes from the stages before it; whatever its policy accepts without.
+    pub entry: Option<Entry>,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -193,6 +196,7 @@ fn whole_repository(
         push: PushMode::default(),
         windows: Vec::new(),
         freezes: Vec::new(),
+        entry: None,
     }])
 }
 
@@ -222,10 +226,21 @@ fn stages_of(
         }
         stages.push(stage(raw.value, above, report));
     }
-    stages.into_iter().collect()
+    let (mut stages, wanted): (Vec<Stage>, Vec<Wanted>) = stages
+        .into_iter()
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .unzip();
+    let names: Vec<&Name> = stages.iter().map(|stage| &stage.name).collect();
+    let entries = promotion::resolve(wanted, &names, report)?;
+    for (stage, entry) in stages.iter_mut().zip(entries) {
+        stage.entry = entry;
+    }
+    Some(stages)
 }
 
-fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option<Stage> {
+/// The stage, and the stages before it as they are named.
+fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option<(Stage, Wanted)> {
     let include = globs(&raw.paths, above.app, report);
     let exclude = globs(&raw.exclude, above.app, report);
     let policy = match raw.tags.take() {
@@ -234,20 +249,23 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
     };
     let windows = conditions::windows(&mut raw.windows, report);
     let freezes = conditions::freezes(&mut raw.freezes, report);
+    let wanted = promotion::wanted(&mut raw, report);
     let policy = policy?;
     let push = match raw.push.take() {
         Some(push) => Some(push.value),
         None => (!raw.push.is_written()).then(PushMode::default),
     };
-    Some(Stage {
+    let stage = Stage {
         write: tags::write(above.write, &policy, report)?,
         name: raw.name.take()?.value,
         push: push?,
         windows: windows?,
         freezes: freezes?,
         paths: Paths::new(include?, exclude?),
+        entry: None,
         policy,
-    })
+    };
+    Some((stage, wanted?))
 }
 
 fn globs(

@@ -4,6 +4,7 @@
 //! name. Each value is valid in itself; whether the values fit together is decided by `app`.
 
 pub(super) mod conditions;
+mod promotion;
 
 use schemars::{Schema, json_schema};
 
@@ -17,8 +18,10 @@ use super::report::Mistake;
 use super::target::KeyPattern;
 use crate::image::{Image, ParseError};
 use crate::manifest::Part;
+use crate::policy::Span;
 use crate::policy::{Unordered, Write};
 use conditions::{RawFreeze, RawWindow};
+pub use promotion::{After, Promote};
 
 mirror! {
     /// An app: an image, its policy and its stages.
@@ -90,12 +93,15 @@ mirror! {
         tags = "tags": RawTags,
         /// Not supported yet: a reference that is kept.
         pin = "pin": Unsupported,
-        /// Not supported yet: the stages that come first.
-        after = "after": Unsupported,
-        /// Not supported yet: how references are promoted.
-        promote = "promote": Unsupported,
-        /// Not supported yet: how long a reference must have run in the stages before.
-        soak = "soak": Unsupported,
+        /// The stage that comes first, or a list of them: what all of them have run is promoted, and nothing
+        /// else is taken.
+        after = "after": After,
+        /// What is promoted: the `newest` that has soaked (if nothing is said), or each in turn, by `queue`:
+        /// the stages before take nothing newer until this one has taken or rejected what they run.
+        promote = "promote": Promote,
+        /// How long a reference must have run in the stages before without a break, such as `24h`; no time
+        /// at all if nothing is said.
+        soak = "soak": Span,
         /// When changes may be made: while any of these is open; always if nothing is said.
         windows = "windows": Vec<At<RawWindow>>,
         /// When no changes are made.

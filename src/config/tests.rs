@@ -6,6 +6,7 @@ mod conditions;
 mod examples;
 mod hostile;
 mod presets;
+mod promotion;
 mod pulls;
 mod service;
 mod tags;

@@ -11,6 +11,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::offered::Offered;
 use super::platform::Platforms;
 use super::withheld::Withheld;
 use crate::image::{Digest, Tag};
@@ -28,6 +29,8 @@ pub struct Evidence<'a> {
     pub running: Datum<&'a Platforms>,
     /// What people keep from being chosen.
     pub withheld: &'a [Withheld],
+    /// What may be chosen at all, where others decide that.
+    pub offered: Option<&'a Offered>,
     /// The time.
     pub now: Timestamp,
 }
@@ -41,6 +44,7 @@ impl<'a> Evidence<'a> {
             current,
             running: Datum::Unasked,
             withheld: &[],
+            offered: None,
             now,
         }
     }

@@ -87,6 +87,14 @@ impl<'t, 'c> Ranking<'t, 'c> {
             let higher = |judged: &Judged<'_>| self.against_current(judged).is_gt();
             withheld.mark(self.policy, judge, &mut judged, higher);
         }
+        for judged in &mut judged {
+            if let Some(offered) = self.evidence.offered
+                && judged.rejection.is_none()
+                && self.against_current(judged).is_gt()
+            {
+                judged.rejection = offered.rejection(judged.tag);
+            }
+        }
         self.judged = judged;
     }
 

@@ -166,6 +166,8 @@ pub enum Reason {
     },
     /// A person keeps it from being chosen; in words for a person.
     Withheld(Arc<str>),
+    /// Others, who decide first, do not offer it; in words for a person.
+    NotOffered(Arc<str>),
     /// It has not had its digest for long enough.
     Unsettled {
         /// Since when it has its digest.
@@ -273,7 +275,7 @@ impl fmt::Display for Reason {
                 "is too young: its age counts from {} ({}), and `minimumAge` is over at {until}",
                 since.at, since.source
             ),
-            Self::Withheld(words) => f.write_str(words),
+            Self::Withheld(words) | Self::NotOffered(words) => f.write_str(words),
             Self::Unsettled { since, until } => write!(
                 f,
                 "has had its digest since {since} only, and `settle` is over at {until}"

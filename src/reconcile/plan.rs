@@ -27,17 +27,20 @@ use crate::reconcile::decided::Decided;
 use crate::reconcile::given::Given;
 use crate::reconcile::pulls::Closed;
 use crate::reconcile::running::Running;
-use crate::reconcile::standings::{History, Past};
+use crate::reconcile::standings::{History, Past, Told};
 use crate::registry::AccountId;
 
 mod case;
+mod enter;
 mod people;
+mod promote;
+mod queue;
 mod readings;
 mod records;
 mod stops;
 mod waiting;
 
-use case::{Case, Decision};
+use case::{Decision, Scene};
 pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
@@ -126,6 +129,8 @@ pub struct Facts {
     pub takings: Takings,
     /// What the pasts of stages come to.
     pub history: History,
+    /// What stages ran that others come after.
+    pub tenures: BTreeMap<StageKey, Told>,
     /// What people decided.
     pub decided: Decided,
     /// What the service file holds back.
@@ -189,6 +194,8 @@ pub struct Open {
     pub digests: Vec<(Feed, Digest)>,
     /// The pasts of stages that could change.
     pub pasts: Vec<StageKey>,
+    /// Stages of which it must be known what they ran, since others come after them.
+    pub tenures: Vec<StageKey>,
     /// Digests of which it must be known when a stage first took them.
     pub takings: Vec<Digest>,
 }
@@ -200,6 +207,7 @@ impl Open {
             && self.checks.is_empty()
             && self.digests.is_empty()
             && self.pasts.is_empty()
+            && self.tenures.is_empty()
             && self.takings.is_empty()
     }
 
@@ -208,6 +216,7 @@ impl Open {
         self.checks.append(&mut other.checks);
         self.digests.append(&mut other.digests);
         self.pasts.append(&mut other.pasts);
+        self.tenures.append(&mut other.tenures);
         self.takings.append(&mut other.takings);
     }
 }
@@ -282,11 +291,11 @@ impl StagePlan {
         }
     }
 
-    /// The change it makes, now or once nothing is missing any more.
+    /// The change it makes, now or once people say so and a window opens: what is proposed meanwhile.
     pub fn wanted(&self) -> Option<&Change> {
         match &self.step {
             Step::Change(change) => Some(change),
-            Step::Waiting(waiting) => Some(&waiting.change),
+            Step::Waiting(waiting) if waiting.may_be_proposed() => Some(&waiting.change),
             _ => None,
         }
     }
@@ -356,6 +365,10 @@ pub enum Blocked {
     Unordered(String),
     /// Nothing is acceptable.
     NothingAcceptable(String),
+    /// Nothing can be said of the stages that come first, or they run nothing that could be promoted.
+    Before(String),
+    /// The stages that come after take what runs first.
+    InQueue(String),
     /// Other stages read all that would be written, and aren't to get it.
     Shared(String),
     /// A pass makes only so many changes, and others go first.
@@ -427,6 +440,8 @@ impl fmt::Display for Blocked {
             Self::NothingAcceptable(why)
             | Self::Shared(why)
             | Self::Withheld(why)
+            | Self::Before(why)
+            | Self::InQueue(why)
             | Self::Queued(why)
             | Self::NotWritten(why)
             | Self::Held(why) => f.write_str(why),
@@ -452,28 +467,16 @@ pub fn plan(
     feed_of: impl Fn(&App) -> Feed,
 ) -> Plan {
     let mut plan = Plan::default();
-    let records = Records::of(files);
+    let scene = Scene {
+        apps,
+        files,
+        claims,
+        facts,
+        records: Records::of(files),
+        feeds: apps.iter().map(feed_of).collect(),
+    };
     for (key, sites) in &claims.stages {
-        let app = &apps[key.app];
-        let stage = &app.stages[key.stage];
-        let feed = feed_of(app);
-        let (overridden, sites_that_count) = sites
-            .iter()
-            .map(|site| (*site, &files[site.file].index.sites[site.site]))
-            .partition(|(site, _)| claims.overridden.contains(site));
-        let case = Case {
-            key: *key,
-            app,
-            feed: &feed,
-            policy: &stage.policy,
-            write: stage.write,
-            sites: sites_that_count,
-            overridden,
-            files,
-            records: &records,
-            facts,
-            contested: claims.contested.contains(key),
-        };
+        let case = scene.case(*key);
         let Decision {
             running,
             selection,

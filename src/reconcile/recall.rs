@@ -3,7 +3,7 @@
 //! Invariant: of a stage that can't change nothing is looked up but its decisions; what was recalled at an
 //! earlier head is gone on from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::decision::Decision;
@@ -17,7 +17,7 @@ use crate::reconcile::plan::{Facts, Takings};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::source;
 use crate::reconcile::standings::{
-    self, Branch, Ground, History, Kept, KeptTakings, Line, Marks, Past,
+    self, Branch, Ground, History, Kept, KeptTakings, KeptTenures, Line, Marks, Past, Told as Ran,
 };
 use crate::reconcile::{Error, Reconciler, deeper, lock};
 
@@ -25,6 +25,7 @@ use crate::reconcile::{Error, Reconciler, deeper, lock};
 #[derive(Debug, Default)]
 pub(super) struct Recollection {
     standings: Kept,
+    tenures: KeptTenures,
     takings: KeptTakings,
     decisions: KeptDecisions,
 }
@@ -68,6 +69,7 @@ impl Reconciler {
             History::Known(pasts) => Some(pasts.values()),
         };
         let any_more = pasts.into_iter().flatten().any(|past| *past == Past::More);
+        let any_more = any_more || facts.tenures.values().any(Option::is_none);
         !any_more && !kept.decisions.is_cut() && !kept.takings.is_cut()
     }
 
@@ -110,6 +112,44 @@ impl Reconciler {
         if let History::Known(known) = &mut facts.history {
             known.extend(pasts);
         }
+        Ok(())
+    }
+
+    /// Adds to `facts` what `stages` ran, for those that come after them.
+    pub(super) async fn look_at_tenures(
+        &self,
+        head: Option<CommitId>,
+        snapshot: &Arc<Snapshot>,
+        stages: BTreeSet<StageKey>,
+        facts: &mut Facts,
+    ) -> Result<(), Error> {
+        let (Some(head), false) = (head, stages.is_empty()) else {
+            return Ok(());
+        };
+        let stages: Vec<StageKey> = stages.into_iter().collect();
+        let (kept, memory) = (Arc::clone(&self.recollection), Arc::clone(&self.memory));
+        let (snapshot, now) = (Arc::clone(snapshot), facts.now);
+        let policies = self.repository.policies.clone();
+        let author = self.repository.commits.author.clone();
+        let branch = self.repository.branch.clone();
+        let read = self.with_mirror(move |mirror| {
+            let look = |mirror: &Mirror| -> Result<BTreeMap<StageKey, Ran>, source::Error> {
+                let line = Line {
+                    mirror,
+                    head,
+                    snapshot: &snapshot,
+                    policies: &policies,
+                    author: &author,
+                    memory: &mut lock(&memory),
+                };
+                lock(&kept).tenures.read(line, &stages, now)
+            };
+            deeper::looking(mirror, (&branch, head), look, |told| {
+                told.values().any(Option::is_none)
+            })
+        });
+        let told = read.await.map_err(|source| self.source_error(source))?;
+        facts.tenures.extend(told);
         Ok(())
     }
 

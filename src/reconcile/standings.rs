@@ -7,13 +7,16 @@
 //! Blocking; it decides nothing: what counts as a move back is told by `promotion`.
 
 mod chronicle;
+mod line;
 mod own;
 mod references;
 mod takings;
+mod tenures;
 mod touched;
 mod walk;
 
-pub use chronicle::{Line, tell};
+pub use chronicle::tell;
+pub use line::Line;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +33,7 @@ use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Error;
 
 pub use takings::{Ground, KeptTakings};
+pub use tenures::{KeptTenures, Told};
 
 /// What is known of a stage's past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +171,7 @@ fn fingerprint(policy: &Policy) -> String {
 }
 
 /// Calls `work` with the order by which moves of a stage with this policy are told.
-fn with_order<T>(policy: &Policy, work: impl FnOnce(Order<'_>) -> T) -> T {
+pub(super) fn with_order<T>(policy: &Policy, work: impl FnOnce(Order<'_>) -> T) -> T {
     match policy.order {
         policy::Order::Newest(_) => work(Order::ByTag),
         policy::Order::Digest(_) => work(Order::ByDigest),

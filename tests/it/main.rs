@@ -73,6 +73,7 @@ mod scenario_links;
 mod scenario_metadata;
 mod scenario_policies;
 mod scenario_polling;
+mod scenario_promotion;
 mod scenario_pulls;
 mod scenario_pulls_forge;
 mod scenario_pulls_people;

@@ -11,7 +11,7 @@ use crate::reconcile::plan::Missing;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitView {
-    /// `window`.
+    /// `soak` or `window`.
     pub kind: &'static str,
     /// What it is, and what goes without, in words for a person.
     pub words: String,
@@ -25,6 +25,7 @@ impl WaitView {
     pub(super) fn of(missing: &Missing) -> Self {
         Self {
             kind: match missing {
+                Missing::Soak { .. } => "soak",
                 Missing::Window { .. } => "window",
             },
             words: missing.to_string(),

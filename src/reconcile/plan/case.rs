@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::people::Known;
+use super::promote::{self, Unknown};
+use super::queue::Turn;
 use super::records::{Record, Records};
-use super::{Blocked, Change, Facts, Feed, Listing, MOST, Need, Open, Step};
+use super::{Blocked, Change, Facts, Feed, Listing, MOST, Missing, Need, Open, Step};
 use crate::config::App;
 use crate::image::{Digest, Tag};
 use crate::manifest::{Part, Site};
@@ -20,11 +22,49 @@ use crate::policy::{
     self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
     Platforms, Purpose, Recorded, Selection, Want, Write,
 };
-use crate::reconcile::claims::{IndexedFile, SiteRef, StageKey};
+use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
+
+/// All stages, and what was observed.
+pub(super) struct Scene<'a> {
+    pub(super) apps: &'a [App],
+    pub(super) files: &'a [IndexedFile],
+    pub(super) claims: &'a Claims,
+    pub(super) facts: &'a Facts,
+    pub(super) records: Records<'a>,
+    /// Where the tags of each app come from.
+    pub(super) feeds: Vec<Feed>,
+}
+
+impl Scene<'_> {
+    /// One stage of it.
+    pub(super) fn case(&self, key: StageKey) -> Case<'_> {
+        let app = &self.apps[key.app];
+        let stage = &app.stages[key.stage];
+        let all = self.claims.stages.get(&key).into_iter().flatten();
+        let (overridden, sites) = all
+            .map(|site| (*site, &self.files[site.file].index.sites[site.site]))
+            .partition(|(site, _)| self.claims.overridden.contains(site));
+        Case {
+            scene: self,
+            key,
+            app,
+            feed: &self.feeds[key.app],
+            policy: &stage.policy,
+            write: stage.write,
+            sites,
+            overridden,
+            files: self.files,
+            records: &self.records,
+            facts: self.facts,
+            contested: self.claims.contested.contains(&key),
+        }
+    }
+}
 
 /// One stage and all that bears on it.
 pub(super) struct Case<'a> {
+    pub(super) scene: &'a Scene<'a>,
     pub(super) key: StageKey,
     pub(super) app: &'a App,
     pub(super) feed: &'a Feed,
@@ -56,7 +96,7 @@ pub(super) struct Decision {
 
 impl Decision {
     /// One for which no tags were compared, and to which no conditions apply.
-    fn early(running: Running, (step, open): (Step, Open)) -> Self {
+    pub(super) fn early(running: Running, (step, open): (Step, Open)) -> Self {
         Self {
             running,
             selection: None,
@@ -71,11 +111,7 @@ impl Case<'_> {
     /// What happens to the stage.
     pub(super) fn decide(&self) -> Decision {
         let known = self.known();
-        let recorded = Recorded {
-            times: self.facts.times.get(self.feed),
-            manifests: Manifests::Known(&known),
-        };
-        let listing = self.facts.listings.get(self.feed);
+        let recorded = self.recorded(&known);
         let running = Running::of(self.policy, &self.sites, recorded);
         if running == Running::Nothing {
             let step = Step::Blocked(self.siteless());
@@ -84,6 +120,16 @@ impl Case<'_> {
         if let Some(decided) = self.decided(&running, recorded) {
             return Decision::early(running, decided);
         }
+        if let Some(entry) = &self.app.stages[self.key.stage].entry {
+            return match self.offer(entry) {
+                Ok(offer) => self.promoted(running, &offer, recorded),
+                Err(unknown) => {
+                    let (step, open) = *unknown;
+                    Decision::early(running, self.unless_stopped(step, open))
+                }
+            };
+        }
+        let listing = self.facts.listings.get(self.feed);
         let tags = match listing.map(Listing::tags) {
             Some(Ok(tags)) => tags,
             Some(Err(blocked)) => {
@@ -99,22 +145,67 @@ impl Case<'_> {
             recorded,
             current: running.as_current(),
             running: self.platforms_of(&running),
+            offered: None,
             now: self.facts.now,
         };
         let selection = policy::select(self.policy, &evidence);
         let stale = listing.and_then(Listing::stale);
         let (step, open) = match stale.filter(|_| self.is_a_choice(&running, &selection)) {
             Some(stale) => (Step::Blocked(stale), Open::default()),
-            None => self.with_past(&running, &selection, recorded),
+            None => self.in_turn(&running, &selection, recorded),
         };
+        self.conclude(running, selection, (step, open), None)
+    }
+
+    /// The decision, once what stops the stage and its conditions are looked at.
+    pub(super) fn conclude(
+        &self,
+        running: Running,
+        selection: Selection,
+        (step, open): (Step, Open),
+        soaks: Option<Missing>,
+    ) -> Decision {
         let (step, open) = self.unless_stopped(step, open);
-        let (step, expires) = self.unless_waiting(step);
+        let (step, expires) = self.unless_waiting(step, soaks);
         Decision {
             running,
             selection: Some(selection),
             step,
             open,
             expires,
+        }
+    }
+
+    /// The step of a choice, unless the stage has to wait for those that come after it.
+    pub(super) fn in_turn(
+        &self,
+        running: &Running,
+        selection: &Selection,
+        recorded: Recorded<'_>,
+    ) -> (Step, Open) {
+        if !matches!(selection.outcome, Outcome::Selected(_) | Outcome::Needs(_)) {
+            return self.with_past(running, selection, recorded);
+        }
+        match self.turn_of(running) {
+            Ok(()) => self.with_past(running, selection, recorded),
+            Err(unknown) => *unknown,
+        }
+    }
+
+    /// The step of a stage that has to wait for those that come after it.
+    pub(super) fn turn_of(&self, running: &Running) -> Result<(), Unknown> {
+        match self.turn(running) {
+            Turn::Free => Ok(()),
+            Turn::Waits(why) => Err(promote::blocked(Blocked::InQueue(why))),
+            Turn::Open(open) => Err(promote::undecided(*open)),
+        }
+    }
+
+    /// What is known of tags, as policies are told of it.
+    pub(super) fn recorded<'k>(&'k self, known: &'k BTreeMap<Tag, ManifestFact>) -> Recorded<'k> {
+        Recorded {
+            times: self.facts.times.get(self.feed),
+            manifests: Manifests::Known(known),
         }
     }
 
@@ -131,7 +222,7 @@ impl Case<'_> {
 
     /// What is known of tags: what was read in this pass, and of a tag that is followed what was read
     /// since the listing.
-    fn known(&self) -> BTreeMap<Tag, ManifestFact> {
+    pub(super) fn known(&self) -> BTreeMap<Tag, ManifestFact> {
         let mut known = match self.follows() {
             true => self
                 .facts
@@ -160,11 +251,11 @@ impl Case<'_> {
         self.facts.manifests.get(self.feed)
     }
 
-    fn follows(&self) -> bool {
+    pub(super) fn follows(&self) -> bool {
         matches!(self.policy.order, Order::Digest(_))
     }
 
-    fn platforms_of(&self, running: &Running) -> Datum<&Platforms> {
+    pub(super) fn platforms_of(&self, running: &Running) -> Datum<&Platforms> {
         let known = running
             .digest()
             .and_then(|digest| self.facts.platforms.get(digest));
@@ -349,7 +440,7 @@ impl Case<'_> {
         let mut sites = self.behind(tag, Some(digest));
         match self.brought_along(tag, recorded) {
             Ok(along) => sites.extend(along),
-            Err(open) => return (Step::Undecided, open),
+            Err(open) => return (Step::Undecided, *open),
         }
         sites.sort_unstable();
         let change = Change {
@@ -413,7 +504,7 @@ impl Case<'_> {
         &self,
         tag: &Tag,
         recorded: Recorded<'_>,
-    ) -> Result<Vec<SiteRef>, Open> {
+    ) -> Result<Vec<SiteRef>, Box<Open>> {
         let held = self.overridden.iter();
         let held: Vec<(SiteRef, Tag)> = held
             .filter_map(|(reference, site)| Some((*reference, site.tag()?)))
@@ -429,7 +520,7 @@ impl Case<'_> {
                 .extend(want.map(|want| self.need(tag, vec![want], None)));
         }
         if !open.is_empty() {
-            return Err(open);
+            return Err(Box::new(open));
         }
         let lower = |held: &Tag| {
             let order = policy::compare(self.policy, held, tag, recorded);

@@ -152,7 +152,7 @@ impl Case<'_> {
         let mut sites = self.behind(&what.tag, Some(&digest));
         match self.brought_along(&what.tag, recorded) {
             Ok(along) => sites.extend(along),
-            Err(open) => return (Step::Undecided, open),
+            Err(open) => return (Step::Undecided, *open),
         }
         sites.sort_unstable();
         let mut words = format!("{} decided to deploy it", signed(made.by.as_ref()));

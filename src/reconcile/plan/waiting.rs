@@ -23,6 +23,15 @@ pub struct Waiting {
 /// Something that a change waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Missing {
+    /// It has not run in the stages before for long enough.
+    Soak {
+        /// Their names, for people.
+        stages: String,
+        /// When it has.
+        until: Timestamp,
+        /// What is said where those before were replaced too soon.
+        too_fast: Option<String>,
+    },
     /// A window of the stage.
     Window {
         /// When it opens, by its own clock; `None` if that can't be told.
@@ -35,14 +44,37 @@ pub enum Missing {
 impl Missing {
     /// When it is there, if that is known.
     pub fn until(&self) -> Option<Timestamp> {
-        let Self::Window { opens, .. } = self;
-        opens.as_ref().map(Zoned::timestamp)
+        match self {
+            Self::Soak { until, .. } => Some(*until),
+            Self::Window { opens, .. } => opens.as_ref().map(Zoned::timestamp),
+        }
+    }
+
+    /// Whether a pull request may be opened all the same.
+    fn may_be_proposed(&self) -> bool {
+        match self {
+            Self::Soak { .. } => false,
+            Self::Window { .. } => true,
+        }
     }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Window { opens, instead } = self;
+        let (opens, instead) = match self {
+            Self::Soak {
+                stages,
+                until,
+                too_fast,
+            } => {
+                write!(f, "soaks in {stages} until {until}")?;
+                return match too_fast {
+                    Some(words) => write!(f, "; {words}"),
+                    None => Ok(()),
+                };
+            }
+            Self::Window { opens, instead } => (opens, instead),
+        };
         match opens {
             Some(opens) => {
                 let zone = opens.time_zone().iana_name().unwrap_or("UTC");
@@ -56,6 +88,11 @@ impl fmt::Display for Missing {
 }
 
 impl Waiting {
+    /// Whether a pull request may be opened all the same.
+    pub fn may_be_proposed(&self) -> bool {
+        self.missing.iter().all(Missing::may_be_proposed)
+    }
+
     /// What it waits for, in words for a person.
     pub fn words(&self) -> String {
         let missing: Vec<String> = self.missing.iter().map(Missing::to_string).collect();
@@ -66,24 +103,29 @@ impl Waiting {
 impl Case<'_> {
     /// The step once the conditions of the stage are looked at, and when that changes by the clock alone.
     /// Where nothing would be changed, they don't matter.
-    pub(super) fn unless_waiting(&self, step: Step) -> (Step, Option<Timestamp>) {
-        let windows = &self.app.stages[self.key.stage].windows;
-        let change = match step {
-            Step::Change(change) if !windows.is_empty() => change,
-            other => return (other, None),
+    pub(super) fn unless_waiting(
+        &self,
+        step: Step,
+        soaks: Option<Missing>,
+    ) -> (Step, Option<Timestamp>) {
+        let Step::Change(change) = step else {
+            return (step, None);
         };
-        let state = windows::state(windows, self.facts.now);
-        let changes_at = state.changes_at();
-        let step = match state {
-            State::Open { .. } => Step::Change(change),
-            State::Closed { opens } => {
+        let mut changes_at = soaks.as_ref().and_then(Missing::until);
+        let mut missing: Vec<Missing> = soaks.into_iter().collect();
+        let windows = &self.app.stages[self.key.stage].windows;
+        if !windows.is_empty() {
+            let state = windows::state(windows, self.facts.now);
+            changes_at = changes_at.into_iter().chain(state.changes_at()).min();
+            if let State::Closed { opens } = state {
                 let (names, tag) = (self.names(), &change.tag);
                 let instead = format!("`tagwright deploy {names} {tag}` goes at once");
-                Step::Waiting(Waiting {
-                    change,
-                    missing: vec![Missing::Window { opens, instead }],
-                })
+                missing.push(Missing::Window { opens, instead });
             }
+        }
+        let step = match missing.is_empty() {
+            true => Step::Change(change),
+            false => Step::Waiting(Waiting { change, missing }),
         };
         (step, changes_at)
     }
