@@ -411,7 +411,7 @@ impl Reconciler {
         let settled = self.settled.take();
         if let Some(plan) = settled
             .as_ref()
-            .and_then(|last| last.plan_for(snapshot, &facts))
+            .and_then(|last| last.retold(snapshot, &mut facts))
         {
             self.settled = settled;
             return Ok((facts, plan));

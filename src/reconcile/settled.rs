@@ -46,6 +46,16 @@ impl Settled {
                 .all(|((feed, now), (known, then))| feed == known && says_the_same(now, then));
         same.then(|| Arc::clone(&self.plan))
     }
+
+    /// The same, with what is to be told in every pass, whatever its plan, added to `facts`: what people took
+    /// back, and what is held by name.
+    pub fn retold(&self, snapshot: &Arc<Snapshot>, facts: &mut Facts) -> Option<Arc<Plan>> {
+        let plan = self.plan_for(snapshot, facts)?;
+        let withdrawn = &self.facts.decided.withdrawn;
+        facts.decided.withdrawn.clone_from(withdrawn);
+        facts.holds = Arc::clone(&self.facts.holds);
+        Some(plan)
+    }
 }
 
 /// Whether two listings say the same; when they were made has no part in a plan.

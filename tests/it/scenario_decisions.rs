@@ -244,6 +244,10 @@ fn who_decided_is_who_added_the_entry_on_any_side_of_a_merge() {
         assert!(words.iter().all(|word| told.contains(word)), "{told}");
     }
     scenario.rests_at("1.1.0");
+    // It is told in every pass, whether anything is planned anew or not.
+    for _ in 0..2 {
+        assert_eq!(scenario.rests().observation.problems(), problems);
+    }
     // Another service finds the same, and what is written again is no longer missed.
     let another = scenario.pass_of_another();
     assert_eq!(another.observation.problems(), problems);
