@@ -63,6 +63,9 @@ pub trait Forge: Send + Sync {
     /// Asks the forge to merge a pull request, at this head only, once all it requires is there.
     fn merge_when_ready<'a>(&'a self, pull: &'a Pull, method: Method) -> Answer<'a, Merge>;
 
+    /// Takes the wish back that a pull request is merged by the forge; success where there is none.
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()>;
+
     /// Says of a commit whether it may be merged.
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()>;
 

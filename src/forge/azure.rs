@@ -38,6 +38,9 @@ const PREVIEW: &str = "7.0-preview";
 /// Things on a page.
 const TOP: usize = 100;
 
+/// The identity of nobody, which takes back that a pull request completes by itself.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
 /// Asks for a refusal rather than for being sent to a page to sign in.
 const NO_SIGN_IN: (HeaderName, HeaderValue) = (
     HeaderName::from_static("x-tfs-fedauthredirect"),
@@ -331,6 +334,19 @@ impl AzureDevOps {
         })
     }
 
+    async fn unscheduled(&self, pull: &Pull) -> Result<(), Error> {
+        let raw = self.raw(pull.number).await?;
+        if !raw.is_open() || !raw.merges_itself() {
+            return Ok(());
+        }
+        let number = pull.number.to_string();
+        let what = "have a pull request not merged";
+        let ask = self
+            .ask(Http::PATCH, what, &["pullrequests", &number])
+            .body(json!({"autoCompleteSetBy": {"id": NOBODY}}));
+        self.send(&ask).await.map(drop)
+    }
+
     /// The id of whoever asks.
     async fn myself(&self) -> Result<String, Error> {
         #[derive(Deserialize)]
@@ -376,6 +392,10 @@ impl Forge for AzureDevOps {
 
     fn merge_when_ready<'a>(&'a self, pull: &'a Pull, method: Method) -> Answer<'a, Merge> {
         Box::pin(self.merged(pull, method))
+    }
+
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(self.unscheduled(pull))
     }
 
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {

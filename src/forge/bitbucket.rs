@@ -281,6 +281,15 @@ impl BitbucketDataCenter {
         Ok(Merge::Never(reply.words()))
     }
 
+    async fn unscheduled(&self, pull: &Pull) -> Result<(), Error> {
+        let number = pull.number.to_string();
+        let place = ["pull-requests", &number, "auto-merge"];
+        let ask = self.ask(Http::DELETE, "have a pull request not merged", &place);
+        // Nobody asked for it, or it is not open any more.
+        let ask = ask.effort(Effort::Write).accept(&[404, 409]);
+        self.caller.ask(&ask).await.map(drop)
+    }
+
     /// Servers before 7.4 have another place for it, where all others let it be read.
     async fn say(&self, commit: &str, status: &Status) -> Result<(), Error> {
         let page = format!("{}/commits/{commit}", self.page);
@@ -363,6 +372,10 @@ impl Forge for BitbucketDataCenter {
 
     fn merge_when_ready<'a>(&'a self, pull: &'a Pull, method: Method) -> Answer<'a, Merge> {
         Box::pin(self.merged(pull, method))
+    }
+
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(self.unscheduled(pull))
     }
 
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {

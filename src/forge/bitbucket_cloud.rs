@@ -287,6 +287,11 @@ impl Forge for BitbucketCloud {
         Box::pin(async { Ok(Merge::Never(words.to_owned())) })
     }
 
+    /// Nothing is ever merged by itself.
+    fn cancel_merge<'a>(&'a self, _: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {
         Box::pin(self.say(commit, status))
     }

@@ -362,6 +362,16 @@ impl Gitea {
         })
     }
 
+    /// Only who asked for the merge, and the repository's administrators, may take it back.
+    async fn unschedule(&self, pull: &Pull) -> Result<(), Error> {
+        let number = pull.number.to_string();
+        let place = ["pulls", &number, "merge"];
+        let ask = self.at(Verb::DELETE, "have a pull request not merged", &place);
+        // There is nothing to take back.
+        let ask = ask.effort(Effort::Write).accept(&[404]);
+        self.caller.ask(&ask).await.map(drop)
+    }
+
     /// The newest status of each name.
     async fn statuses(&self, what: &str, commit: &str) -> Result<Vec<shape::Status>, Error> {
         let ask = self
@@ -513,6 +523,10 @@ impl Forge for Gitea {
 
     fn merge_when_ready<'a>(&'a self, pull: &'a Pull, method: Method) -> Answer<'a, Merge> {
         Box::pin(self.merge(pull, method))
+    }
+
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(self.unschedule(pull))
     }
 
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {

@@ -452,6 +452,10 @@ impl Forge for GitHub {
         })
     }
 
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(self.unschedule(pull))
+    }
+
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {
         Box::pin(self.say(commit, status))
     }

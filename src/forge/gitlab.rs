@@ -296,6 +296,30 @@ impl GitLab {
         }
     }
 
+    /// The answer to a refusal may have a status of success too, so what is there is looked at again.
+    async fn unschedule(&self, pull: &Pull) -> Result<(), Error> {
+        const WHAT: &str = "have a merge request not merged";
+        if !self.one(WHAT, pull.number).await?.is_scheduled() {
+            return Ok(());
+        }
+        let number = pull.number.to_string();
+        let place = [
+            "merge_requests",
+            &number,
+            "cancel_merge_when_pipeline_succeeds",
+        ];
+        let ask = self.at(Verb::POST, WHAT, &place).effort(Effort::Write);
+        let reply = self.caller.ask(&ask.accept(&[401])).await?;
+        if reply.status == 401 {
+            // The credentials are good, or the look above had failed.
+            return Err(reply.as_if(403, reply.words()));
+        }
+        match self.one(WHAT, pull.number).await?.is_scheduled() {
+            true => Err(reply.as_if(422, reply.words())),
+            false => Ok(()),
+        }
+    }
+
     async fn statuses(&self, what: &str, commit: &str) -> Result<Vec<shape::Status>, Error> {
         let ask = self
             .at(
@@ -446,6 +470,10 @@ impl Forge for GitLab {
 
     fn merge_when_ready<'a>(&'a self, pull: &'a Pull, method: Method) -> Answer<'a, Merge> {
         Box::pin(self.merge(pull, method))
+    }
+
+    fn cancel_merge<'a>(&'a self, pull: &'a Pull) -> Answer<'a, ()> {
+        Box::pin(self.unschedule(pull))
     }
 
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()> {

@@ -18,6 +18,7 @@ mod ended;
 mod fate;
 mod group;
 mod inspect;
+mod merging;
 mod propose;
 mod publish;
 mod words;
@@ -87,9 +88,30 @@ pub struct Planned {
     pub pull: Option<Pull>,
     /// What becomes of it.
     pub fate: Fate,
-    /// Why it may not be merged now, if so.
-    pub waits: Option<String>,
+    /// Whether it may be merged now.
+    pub gate: Gate,
     at: Branch,
+}
+
+/// Whether a pull request may be merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing stands against it.
+    Open,
+    /// A person, a window or a condition does, for this reason.
+    Stopped(String),
+    /// That can't be told now, for this reason.
+    Unsure(String),
+}
+
+impl Gate {
+    /// Why it may not be merged.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Open => None,
+            Self::Stopped(why) | Self::Unsure(why) => Some(why),
+        }
+    }
 }
 
 impl Planned {

@@ -20,6 +20,7 @@ cases! { BitbucketDataCenter:
     checks_of_others_are_read
     all_pages_are_read
     merges_when_ready
+    a_merge_is_taken_back
     merges_at_once_where_nothing_is_missing
     a_limit_is_kept
     lacking_rights_are_told

@@ -429,6 +429,33 @@ pub async fn merges_when_ready(kind: Kind) {
     assert!(matches!(found.state, State::Merged { .. }), "{found:?}");
 }
 
+/// What is to be merged by the forge is not, once that is taken back; it can be asked for anew.
+pub async fn a_merge_is_taken_back(kind: Kind) {
+    let Some(site) = Site::new(kind) else { return };
+    site.fake.hub().required = vec!["build".to_owned()];
+    let opened = site.opened().await;
+    site.forge.cancel_merge(&opened).await.unwrap();
+    let head = site.tip(BRANCH);
+    for _ in 0..2 {
+        let found = site.found().await.remove(0);
+        let merge = site.forge.merge_when_ready(&found, Method::Squash).await;
+        assert_eq!(merge.unwrap(), Merge::Scheduled);
+        let found = site.found().await.remove(0);
+        site.forge.cancel_merge(&found).await.unwrap();
+        assert!(site.fake.hub().pulls[0].auto_merge.is_none());
+        // Asked again, as after a lost answer, there is nothing to do.
+        site.forge.cancel_merge(&found).await.unwrap();
+    }
+    site.fake.check(&head, "build", "success");
+    let found = site.found().await.remove(0);
+    assert_eq!(
+        (found.state.clone(), found.auto_merge),
+        (State::Open, false)
+    );
+    site.fake.merge(found.number, "bob");
+    site.forge.cancel_merge(&found).await.unwrap();
+}
+
 /// Where nothing is missing, it is merged at once, at the head that was looked at only.
 pub async fn merges_at_once_where_nothing_is_missing(kind: Kind) {
     let Some(site) = Site::new(kind) else { return };

@@ -18,6 +18,7 @@ cases! { Gitea:
     checks_of_others_are_read
     all_pages_are_read
     merges_when_ready
+    a_merge_is_taken_back
     merges_at_once_where_nothing_is_missing
     approvals_are_dismissed
     a_limit_is_kept

@@ -57,7 +57,7 @@ impl PullView {
             title: planned.title(),
             state,
             reason,
-            waits: planned.waits.clone(),
+            waits: planned.gate.words().map(str::to_owned),
             number: planned.pull.as_ref().map(|pull| pull.number),
             url: planned.pull.as_ref().map(|pull| pull.url.clone()),
             changes: changes.map(ChangeView::of).collect(),

@@ -91,6 +91,31 @@ impl GitHub {
         }
     }
 
+    /// What is not to be merged by itself any more is refused as what can't be processed, so what is there is
+    /// looked at again then.
+    pub(super) async fn unschedule(&self, pull: &Pull) -> Result<(), Error> {
+        const WHAT: &str = "have a pull request not merged";
+        if !pull.auto_merge {
+            return Ok(());
+        }
+        let (reply, answer) = self
+            .mutate(
+                WHAT,
+                "disablePullRequestAutoMerge",
+                "clientMutationId",
+                json!({"pullRequestId": pull.handle}),
+                Effort::Write,
+            )
+            .await?;
+        let Some(failure) = answer.errors.first() else {
+            return Ok(());
+        };
+        match self.one(WHAT, pull.number).await?.into_pull().auto_merge {
+            true => Err(self.failed(&reply, failure)),
+            false => Ok(()),
+        }
+    }
+
     pub(super) async fn make(&self, commit: &NewCommit) -> Result<Committed, Error> {
         const WHAT: &str = "make a commit";
         if !self.is_at(WHAT, &commit.branch, &commit.parent).await? {

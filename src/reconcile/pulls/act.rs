@@ -9,18 +9,18 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fate::{Branch, Fate};
-use super::{Planned, Proposal, words};
+use super::fate::Fate;
+use super::{Gate, Planned, Proposal, words};
 use crate::diag;
-use crate::forge::{self, Forge, Merge, Pull, State, Status, Verdict, Wanted};
+use crate::forge::{self, Forge, Pull, State, Status, Verdict, Wanted};
 use crate::git::{CommitId, PushOutcome};
 use crate::reconcile::{Error, Observation, Reconciler};
 
 /// The wait after the first failure of a group; it doubles.
-const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The longest wait: permissions are mended by people, within hours.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Statuses remembered; forgetting them costs a request each.
 const MAX_SAID: usize = 10_000;
@@ -103,7 +103,7 @@ pub(super) struct Attempts {
     /// The last status that was set on a commit, by the commit and the status's name.
     said: BTreeMap<(String, String), Status>,
     /// Pull requests that the forge won't merge by itself, until when it isn't asked again, and its words.
-    never: BTreeMap<u64, (Timestamp, String)>,
+    pub(super) never: BTreeMap<u64, (Timestamp, String)>,
 }
 
 impl Attempts {
@@ -243,7 +243,7 @@ impl Reconciler {
             if let Err(Failure(why)) = self.say(forge, planned, head).await {
                 done.but = Some(format!("its status can't be set: {why}"));
             } else if pull.head == head.to_string() {
-                done.but = self.merge(forge, planned, &pull).await?;
+                done.but = self.merge_or_not(forge, planned, &pull).await?;
             }
         }
         Ok(())
@@ -277,7 +277,11 @@ impl Reconciler {
     ) -> Wanted {
         let (pulls, able) = (&self.repository.pulls, forge.abilities());
         let owner = self.repository.name.as_str();
-        let note = words::note(owner, proposal, tip, able.text);
+        let mut note = words::note(owner, proposal, tip, able.text);
+        if planned.pull.as_ref().is_some_and(words::is_asked_for) {
+            // The forge may go by what it was asked though the branch was made anew.
+            note = words::asked_for(&note);
+        }
         let note = forge.hiding().hide(&note);
         Wanted {
             branch: planned.branch.clone(),
@@ -357,11 +361,11 @@ impl Reconciler {
             .strip_prefix(self.repository.pulls.prefix.as_str());
         let status = Status {
             name: super::group::status(rest.unwrap_or(&planned.branch)),
-            verdict: match planned.waits {
-                None => Verdict::Success,
-                Some(_) => Verdict::Pending,
+            verdict: match planned.gate {
+                Gate::Open => Verdict::Success,
+                Gate::Stopped(_) | Gate::Unsure(_) => Verdict::Pending,
             },
-            description: match &planned.waits {
+            description: match planned.gate.words() {
                 None => "nothing stands against it".to_owned(),
                 Some(why) => diag::visible(why).into_owned(),
             },
@@ -379,44 +383,6 @@ impl Reconciler {
         said.insert(key, status);
         Ok(())
     }
-
-    /// Has the forge merge a pull request by itself, where that is wanted and nothing stands against it;
-    /// what it says if it won't.
-    async fn merge(
-        &mut self,
-        forge: &dyn Forge,
-        planned: &Planned,
-        pull: &Pull,
-    ) -> Result<Option<String>, Failure> {
-        let Some(method) = self.repository.pulls.auto_merge else {
-            return Ok(None);
-        };
-        let is_theirs = matches!(planned.at, Branch::Theirs { .. });
-        if pull.auto_merge || pull.draft || planned.waits.is_some() || is_theirs {
-            return Ok(None);
-        }
-        let now = self.clock.now();
-        let never = self.pulls.attempts.never.get(&pull.number);
-        if let Some((until, words)) = never.filter(|(until, _)| now < *until) {
-            tracing::debug!(number = pull.number, %until, "the forge is not asked to merge again yet");
-            return Ok(Some(words.clone()));
-        }
-        let (wait, words) = match forge.merge_when_ready(pull, method).await? {
-            Merge::Scheduled | Merge::Done => return Ok(None),
-            Merge::NotYet(words) => (
-                FIRST_WAIT,
-                format!("it is not merged by itself yet: {words}"),
-            ),
-            Merge::Never(words) => (
-                LONGEST_WAIT,
-                format!("the forge won't merge it by itself: {words}"),
-            ),
-        };
-        let until = now.saturating_add(wait).unwrap_or(now);
-        let never = (until, words.clone());
-        self.pulls.attempts.never.insert(pull.number, never);
-        Ok(Some(words))
-    }
 }
 
 fn done(planned: &Planned) -> Done {
@@ -431,7 +397,7 @@ fn done(planned: &Planned) -> Done {
 }
 
 /// A text without the lines that hide a note.
-fn without_note(text: &str) -> String {
+pub(super) fn without_note(text: &str) -> String {
     let lines = text
         .lines()
         .filter(|line| forge::body::hidden(line).is_none());

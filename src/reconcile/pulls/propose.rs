@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
 use super::inspect::{Standard, inspect};
-use super::{Planned, Proposal, Seen, words};
+use super::{Gate, Planned, Proposal, Seen, words};
 use crate::config::Signing;
 use crate::diag;
 use crate::forge::{Forge, Opinion, Pull};
@@ -92,10 +92,13 @@ impl Reconciler {
                     None => room -= 1,
                 }
             }
-            let waits = wish.waits().or_else(|| {
+            let gate = wish.gate().unwrap_or_else(|| {
                 let left = matches!(fate, Fate::Left(_));
-                pull.filter(|_| left)
-                    .and_then(|pull| stale(plan, snapshot, pull))
+                let unwanted = pull
+                    .filter(|_| left)
+                    .and_then(|pull| stale(plan, snapshot, pull));
+                let why = unwanted.or_else(|| missing(stages, snapshot));
+                why.map_or(Gate::Open, Gate::Stopped)
             });
             if fate != Fate::None {
                 all.push(Planned {
@@ -103,7 +106,7 @@ impl Reconciler {
                     proposal,
                     pull: pull.cloned(),
                     fate,
-                    waits: waits.or_else(|| missing(stages, snapshot)),
+                    gate,
                     at,
                 });
             }
@@ -234,6 +237,8 @@ fn missing(stages: &[&StagePlan], snapshot: &Snapshot) -> Option<String> {
 enum Wished {
     Changes,
     Nothing(String),
+    /// What it has, which a person keeps from going on.
+    Stopped(String),
     Unsure(String),
 }
 
@@ -242,14 +247,16 @@ impl Wished {
         match self {
             Self::Changes => Wish::Changes,
             Self::Nothing(why) => Wish::Nothing(why),
-            Self::Unsure(why) => Wish::Unsure(why),
+            Self::Stopped(why) | Self::Unsure(why) => Wish::Unsure(why),
         }
     }
 
-    fn waits(&self) -> Option<String> {
+    /// Whether it may be merged, where that follows from it alone.
+    fn gate(&self) -> Option<Gate> {
         match self {
             Self::Changes => None,
-            Self::Nothing(why) | Self::Unsure(why) => Some(why.clone()),
+            Self::Nothing(why) | Self::Stopped(why) => Some(Gate::Stopped(why.clone())),
+            Self::Unsure(why) => Some(Gate::Unsure(why.clone())),
         }
     }
 }
@@ -278,7 +285,7 @@ fn wish(
             .collect(),
         None => named().unwrap_or_default(),
     };
-    let mut nothing = None;
+    let (mut nothing, mut unsure) = (None, None);
     for (app, stage) in &stages {
         let found = plan
             .stages
@@ -286,24 +293,34 @@ fn wish(
             .find(|plan| snapshot.names(plan.key) == (app, stage));
         let why = match found.map(|found| &found.step) {
             None if snapshot.has_broken_apps => {
-                return Wished::Unsure("an app file can't be used; see the errors".to_owned());
+                unsure.get_or_insert("an app file can't be used; see the errors".to_owned());
+                continue;
             }
             None => format!("no app file speaks of the stage {stage} of {app} any more"),
             Some(Step::Change(_) | Step::Waiting(_)) => continue,
             Some(Step::UpToDate) => format!("{app} in {stage} runs the choice by now"),
             Some(Step::Undecided) => {
-                return Wished::Unsure(format!("{app} in {stage}: not decided yet"));
+                unsure.get_or_insert(format!("{app} in {stage}: not decided yet"));
+                continue;
             }
             Some(Step::Blocked(blocked)) => {
                 let words = format!("{app} in {stage}: {blocked}");
-                match blocked.is_over() {
-                    true => words,
-                    false if has_changes && matches!(blocked, Blocked::Held(_)) => words,
-                    false => return Wished::Unsure(words),
+                match blocked {
+                    blocked if blocked.is_over() => words,
+                    Blocked::Held(_) if has_changes => words,
+                    // What can't be understood may be meant to stop it.
+                    Blocked::Held(_) | Blocked::Decisions(_) => return Wished::Stopped(words),
+                    _ => {
+                        unsure.get_or_insert(words);
+                        continue;
+                    }
                 }
             }
         };
         nothing.get_or_insert(why);
+    }
+    if let Some(why) = unsure {
+        return Wished::Unsure(why);
     }
     match (has_changes, nothing) {
         (true, _) => Wished::Changes,

@@ -30,6 +30,9 @@ const MAX_NOTED: usize = 10_000;
 /// The form of the note.
 const FORM: &str = "v1";
 
+/// Says in a note that the service asked the forge to merge. It can't be a change, which has a slash.
+const ASKED_FOR: &str = "merge=asked";
+
 /// The note of a pull request that `owner` itself has closed.
 pub fn closed(owner: &str) -> String {
     format!("{FORM} closed of={owner}")
@@ -159,6 +162,26 @@ pub fn note(owner: &str, proposal: &Proposal, head: CommitId, room: usize) -> St
         note.push_str(&word);
     }
     note
+}
+
+/// A note that says that the forge was asked to merge the pull request.
+pub fn asked_for(note: &str) -> String {
+    match note.split(' ').any(|word| word == ASKED_FOR) {
+        true => note.to_owned(),
+        false => format!("{note} {ASKED_FOR}"),
+    }
+}
+
+/// A note that doesn't say so.
+pub fn not_asked_for(note: &str) -> String {
+    let words = note.split(' ').filter(|word| *word != ASKED_FOR);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the note of a pull request says so.
+pub fn is_asked_for(pull: &Pull) -> bool {
+    let note = body::hidden(&pull.body);
+    note.is_some_and(|note| note.split(' ').any(|word| word == ASKED_FOR))
 }
 
 /// The note of a pull request.
@@ -300,6 +323,19 @@ mod tests {
         assert_eq!(one, print("T", vec![change("shop", "of 6 tags")]));
         assert_ne!(one, print("U", vec![change("shop", "of 5 tags")]));
         assert_ne!(one, print("T", vec![change("cart", "of 5 tags")]));
+    }
+
+    #[test]
+    fn a_note_says_whether_the_forge_was_asked_to_merge() {
+        let head = CommitId::new([7; 20]);
+        let few = whole(vec![change("shop", "r")]);
+        let plain = note("fleet", &few, head, 65_536);
+        let asked = asked_for(&plain);
+        assert_ne!(asked, plain);
+        assert_eq!(asked_for(&asked), asked);
+        assert_eq!(not_asked_for(&asked), plain);
+        assert_eq!(not_asked_for(&plain), plain);
+        assert_eq!(read(&asked), read(&plain), "it says the same of the change");
     }
 
     #[test]

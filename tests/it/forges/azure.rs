@@ -367,7 +367,10 @@ fn change(asked: &Asked, hub: &mut Hub, pull: &Pull) -> Said {
         let words = "TF401181: The pull request cannot be edited due to its state.";
         return error(409, "GitPullRequestNotEditableException", words);
     }
-    if asked.body["autoCompleteSetBy"]["id"].is_string() {
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    if asked.body["autoCompleteSetBy"]["id"] == nobody {
+        hub.pull(pull.number).unwrap().auto_merge = None;
+    } else if asked.body["autoCompleteSetBy"]["id"].is_string() {
         let method = match asked.body["completionOptions"]["mergeStrategy"].as_str() {
             Some("squash") => Method::Squash,
             Some("rebase") => Method::Rebase,

@@ -325,6 +325,14 @@ fn of_pull(asked: &Asked, hub: &mut Hub, pull: &Pull, of: (&str, &[&str])) -> Sa
                 "No auto-merge was requested.",
             ),
         },
+        ("DELETE", ["auto-merge"]) if pull.state == State::Open => {
+            hub.pull(pull.number).unwrap().auto_merge = None;
+            Said::new(204, Value::Null)
+        }
+        ("DELETE", ["auto-merge"]) => {
+            let words = "This pull request is not open.";
+            error(409, "pull.IllegalPullRequestStateException", words)
+        }
         ("GET", ["merge"]) => {
             let vetoes = vetoes(hub, pull);
             Said::new(

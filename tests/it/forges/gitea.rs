@@ -95,6 +95,10 @@ fn of_pull(asked: &Asked, hub: &mut Hub, of: (&str, &str, u64, &[&str])) -> Said
         ("GET", "pulls", []) => Said::new(200, request(hub, &pull)),
         ("PATCH", "pulls", []) => change(asked, hub, number),
         ("POST", "pulls", ["merge"]) => merge(asked, hub, &pull),
+        ("DELETE", "pulls", ["merge"]) => match hub.pull(number).unwrap().auto_merge.take() {
+            Some(_) => Said::new(204, Value::Null),
+            None => missing(),
+        },
         ("GET", "pulls", ["reviews"]) => {
             let reviews = pull.reviews.iter().map(|one| review(&pull, one)).collect();
             listed(asked, hub, reviews)

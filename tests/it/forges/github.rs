@@ -424,6 +424,7 @@ fn graphql(asked: &Asked, hub: &mut Hub) -> Said {
     let input = &asked.body["variables"]["input"];
     let names = [
         "enablePullRequestAutoMerge",
+        "disablePullRequestAutoMerge",
         "convertPullRequestToDraft",
         "markPullRequestReadyForReview",
         "createCommitOnBranch",
@@ -449,6 +450,15 @@ fn graphql(asked: &Asked, hub: &mut Hub) -> Said {
                 )),
                 Some(number) if name == "enablePullRequestAutoMerge" => {
                     schedule(input, hub, number)
+                }
+                Some(number) if name == "disablePullRequestAutoMerge" => {
+                    match hub.pull(number).unwrap().auto_merge.take() {
+                        Some(_) => Ok(json!({"clientMutationId": null})),
+                        None => {
+                            let words = "Can't disable auto-merge for this pull request.";
+                            Err(("UNPROCESSABLE", words.to_owned()))
+                        }
+                    }
                 }
                 Some(number) => {
                     hub.pull(number).unwrap().draft = name == "convertPullRequestToDraft";

@@ -84,6 +84,17 @@ fn of_pull(asked: &Asked, hub: &mut Hub, of: (&str, u64, &[&str])) -> Said {
         ("GET", []) => Said::new(200, request(hub, &pull)),
         ("PUT", []) => change(asked, hub, number),
         ("PUT", ["merge"]) => merge(asked, hub, &pull),
+        ("POST", ["cancel_merge_when_pipeline_succeeds"]) => {
+            // Not the merge request, and 201 for a refusal too.
+            let had = hub.pull(number).unwrap().auto_merge.take();
+            let told = match had {
+                Some(_) => json!({"status": "success"}),
+                None => json!({
+                    "status": "error", "http_status": 406, "message": "Can't cancel the automatic merge",
+                }),
+            };
+            Said::new(201, told)
+        }
         ("POST", ["notes"]) => note(asked, hub, number),
         ("GET", ["approvals"]) => Said::new(200, approvals(hub, number)),
         ("GET", ["reviewers"]) => Said::new(200, reviewers(hub, &pull)),
