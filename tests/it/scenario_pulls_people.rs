@@ -1,6 +1,7 @@
 //! Pull requests and what people do to them while the service isn't looking: nothing of theirs is undone.
 
 use tagwright::forge::Kind;
+use tagwright::reconcile::Freshness;
 
 use crate::repo::Work;
 use crate::scenario::{SHOP, Scenario, assert_stage};
@@ -138,9 +139,7 @@ fn another_branch_of_the_remote_keeps_its_own() {
         "policies: [policies/]\nbranch: next",
     );
     let mut other = scenario.service_with(&keys);
-    let pass = other
-        .pass(tagwright::reconcile::Freshness::Anew)
-        .expect("a pass");
+    let pass = other.pass(Freshness::Anew).expect("a pass");
     let told = did(&pass);
     assert!(
         told.len() == 1 && told[0].starts_with("left: another entry"),
@@ -170,4 +169,34 @@ fn a_shared_site_goes_the_way_of_all_its_stages() {
     let words = ["production of shop reads it too", "published otherwise"];
     assert_stage(&pass.observation, "shop/staging", "failed", &words);
     assert_eq!(fake.hub().pulls.len(), 0);
+}
+
+#[test]
+fn a_person_s_commit_is_told_from_a_part_of_the_history() {
+    let Some((mut scenario, _fake)) = scenario(Kind::GitHub, "") else {
+        return;
+    };
+    // The app is there of late, which ends the look back at what its stage ran.
+    scenario.person("Later", |work| {
+        std::fs::remove_file(work.path().join(SHOP.0)).expect("the app file is there");
+    });
+    for number in 0..24 {
+        scenario.writes("notes.txt", &format!("{number}\n"));
+    }
+    scenario.writes(SHOP.0, SHOP.1);
+    does(&mut scenario, "opened");
+    scenario.push("acme/shop", &["1.2.0"]);
+    let work = scenario.repo.clone_to();
+    let git = scenario.repo.git();
+    git.ok(work.path(), &["checkout", "-q", BRANCH]);
+    work.write("theirs.txt", "mine\n");
+    work.commit("A person's");
+    git.ok(work.path(), &["push", "-q", "origin", BRANCH]);
+    let mut service = scenario.service_of_depth(4);
+    let pass = service.pass(Freshness::Anew).expect("the pass is made");
+    let told = did(&pass);
+    assert!(told[0].starts_with("left: others"), "{told:?}");
+    let count = git.text(&service.mirror(), &["rev-list", "--all", "--count"]);
+    let count: usize = count.parse().expect("a number");
+    assert!(count < 12, "{count} commits were fetched");
 }

@@ -32,6 +32,37 @@ pub(super) struct Standard<'a> {
     pub forged: bool,
 }
 
+/// Whether more of the base's history could show that what looks like a person's is the base's own.
+///
+/// It can't where every commit of the branch leads to others of it, or to what is known to be the base's: what a
+/// branch that was made above the end of a part of the history has, it has of its own.
+///
+/// # Errors
+/// When the mirror can't be read.
+pub(super) fn may_be_the_base_s(
+    mirror: &Mirror,
+    tip: CommitId,
+    base: CommitId,
+) -> Result<bool, git::Error> {
+    let beyond = mirror.beyond(base, tip, MAX_COMMITS)?;
+    if beyond.len() > MAX_COMMITS {
+        return Ok(true);
+    }
+    let own: BTreeSet<CommitId> = beyond.iter().copied().collect();
+    for id in &beyond {
+        let parents = mirror.commit_info(*id)?.parents;
+        for parent in parents.iter().filter(|parent| !own.contains(parent)) {
+            if !mirror.is_ancestor(*parent, base)? {
+                return Ok(true);
+            }
+        }
+        if parents.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Tells what the branch at `tip` holds.
 ///
 /// # Errors

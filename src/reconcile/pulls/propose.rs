@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
-use super::inspect::{Standard, inspect};
+use super::inspect::{Standard, inspect, may_be_the_base_s};
 use super::{Gate, Planned, Proposal, Seen, words};
 use crate::config::Signing;
 use crate::diag;
 use crate::forge::{Forge, Opinion, Pull};
-use crate::git::{CommitId, Mirror};
+use crate::git::{self, CommitId, Mirror};
 use crate::policy::Verdict;
 use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
 use crate::reconcile::snapshot::Snapshot;
@@ -190,11 +190,16 @@ impl Reconciler {
             };
             let at = match tip {
                 Some(tip) => {
-                    let look = |mirror: &Mirror| inspect(mirror, tip, &standard);
-                    // What the base has beyond what was fetched looks like a person's.
-                    deeper::looking(mirror, (&branch, head), look, |at| {
-                        matches!(at, Branch::Theirs { .. })
-                    })?
+                    let look = |mirror: &Mirror| {
+                        let at = inspect(mirror, tip, &standard)?;
+                        // What the base has beyond what was fetched looks like a person's.
+                        let lacks = matches!(at, Branch::Theirs { .. })
+                            && may_be_the_base_s(mirror, tip, head)?;
+                        Ok::<_, git::Error>((at, lacks))
+                    };
+                    let (at, _) =
+                        deeper::looking(mirror, (&branch, head), look, |(_, lacks)| *lacks)?;
+                    at
                 }
                 None => Branch::Absent,
             };
