@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::measure::{Memory, Took};
-use crate::{day, index, passes, set};
+use crate::{big, day, index, passes, set};
 
 /// The first argument of a child.
 pub const WORD: &str = "child";
@@ -20,7 +20,8 @@ pub const WORD: &str = "child";
 /// What a case is run with.
 pub type Case = fn(&[String]) -> anyhow::Result<Report>;
 
-const CASES: [(&str, Case); 6] = [
+const CASES: [(&str, Case); 7] = [
+    ("big", big::passes),
     ("mirror", index::from_mirror),
     ("folder", index::from_folder),
     ("sync", passes::sync),

@@ -74,7 +74,7 @@ impl Scene {
 }
 
 /// The state and the reconciler of a service file's one config repo.
-fn reconciler(service: &str) -> anyhow::Result<(State, Reconciler)> {
+pub fn reconciler(service: &str) -> anyhow::Result<(State, Reconciler)> {
     let service = fleet::service(service)?;
     let state = State::own(service.cache.as_deref().context("no cache folder")?)?;
     let reconcilers = driver::reconcilers(&service, &state, &Clock::system())?;
