@@ -44,6 +44,10 @@ pub trait Forge: Send + Sync {
     /// first; only the newest where there are many.
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>>;
 
+    /// The pull requests to `base` whose text hides a note, from whichever branch of this repository: all open
+    /// ones, or some of the newest that were closed without being merged.
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>>;
+
     /// Opens a pull request; the one there is, where there is one for these branches.
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull>;
 
@@ -89,6 +93,39 @@ pub trait Forge: Send + Sync {
         body::Hiding::Comment
     }
 }
+
+/// Which pull requests are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that are open.
+    Open,
+    /// Those that were closed without being merged.
+    Closed,
+}
+
+impl Which {
+    /// Those of `pulls` that are looked for, no more than are told.
+    fn noted(self, pulls: Vec<Pull>) -> impl Iterator<Item = Pull> {
+        let is_it = move |pull: &Pull| {
+            let is_of = match self {
+                Self::Open => pull.state == State::Open,
+                Self::Closed => matches!(pull.state, State::Closed { .. }),
+            };
+            is_of && body::hidden(&pull.body).is_some()
+        };
+        pulls.into_iter().filter(is_it).take(self.most())
+    }
+
+    fn most(self) -> usize {
+        match self {
+            Self::Open => usize::MAX,
+            Self::Closed => MAX_CLOSED,
+        }
+    }
+}
+
+/// How many closed pull requests are told without being asked for by branch: who closed one costs a request.
+const MAX_CLOSED: usize = 30;
 
 /// A pull request, by whatever name the forge calls it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use super::call::{Access, Ask, Caller, Means, Page, Reply, Rules};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
-    Pull, Review, Settings, Status, Wanted,
+    Pull, Review, Settings, Status, Wanted, Which,
 };
 use answers::{Label, Listing, RawPull};
 
@@ -368,6 +368,10 @@ impl Forge for AzureDevOps {
 
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>> {
         Box::pin(self.find(branch, base, "all"))
+    }
+
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>> {
+        Box::pin(self.find_noted(base, which))
     }
 
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull> {

@@ -22,7 +22,7 @@ use super::call::{Ask, Caller, Effort, Page, Reply};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Error, Forge, Merge, Method, NewCommit, Pull, Review,
-    Settings, Status, Wanted, atlassian, body,
+    Settings, Status, Wanted, Which, atlassian, body,
 };
 use answers::{Activity, Listing, Mergeable, RawPull, Refusal};
 use atlassian::Build;
@@ -348,6 +348,10 @@ impl Forge for BitbucketDataCenter {
 
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>> {
         Box::pin(self.all_of(branch, base))
+    }
+
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>> {
+        Box::pin(self.find_noted(base, which))
     }
 
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull> {

@@ -28,7 +28,7 @@ use super::call::{Access, Ask, Caller, Effort, Means, Page, Reply, Rules};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
-    Opinion, Pull, Review, Settings, State, Status, Wanted, body, names,
+    Opinion, Pull, Review, Settings, State, Status, Wanted, Which, body, names,
 };
 
 /// Most of a listing's items on one page, by default settings (`MAX_RESPONSE_ITEMS`).
@@ -109,6 +109,29 @@ impl Gitea {
         Ok(ours.map(shape::Pull::into_pull).collect())
     }
 
+    async fn with_notes(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        const WHAT: &str = "list pull requests";
+        let mut found = match which {
+            Which::Open => self.all_open().await?,
+            Which::Closed => {
+                let ask = self
+                    .at(Verb::GET, WHAT, &["pulls"])
+                    .query("state", "closed")
+                    .query("sort", "recentupdate")
+                    .query("limit", PAGE);
+                let found: Vec<shape::Pull> = self.caller.read(&ask).await?;
+                let ours = found.into_iter().filter(|pull| self.is_ours(pull));
+                ours.map(shape::Pull::into_pull).collect()
+            }
+        };
+        found.retain(|pull| pull.base == base);
+        let mut pulls = Vec::new();
+        for pull in which.noted(found) {
+            pulls.push(self.ended(WHAT, pull).await?);
+        }
+        Ok(pulls)
+    }
+
     /// The pull requests of two branches, newest first. Listings can't be asked by branch, so it is first
     /// asked whether there is any.
     async fn of(&self, branch: &str, base: &str) -> Result<Vec<Pull>, Error> {
@@ -133,7 +156,7 @@ impl Gitea {
         found.dedup_by_key(|pull| pull.number());
         let mut pulls = Vec::new();
         for pull in found {
-            pulls.push(self.ended(WHAT, pull).await?);
+            pulls.push(self.ended(WHAT, pull.into_pull()).await?);
         }
         Ok(pulls)
     }
@@ -165,8 +188,7 @@ impl Gitea {
     }
 
     /// With who closed it, which only the timeline says.
-    async fn ended(&self, what: &str, found: shape::Pull) -> Result<Pull, Error> {
-        let mut pull = found.into_pull();
+    async fn ended(&self, what: &str, mut pull: Pull) -> Result<Pull, Error> {
         let number = pull.number.to_string();
         if let State::Closed { by, at: Some(at) } = &mut pull.state {
             let since = at.saturating_sub(shape::SPARE).unwrap_or(*at).to_string();
@@ -493,6 +515,10 @@ impl Forge for Gitea {
 
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>> {
         Box::pin(self.of(branch, base))
+    }
+
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>> {
+        Box::pin(self.with_notes(base, which))
     }
 
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull> {

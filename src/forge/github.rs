@@ -24,7 +24,7 @@ use super::call::{Access, Ask, Caller, Effort, Means, Page, Reply, Rules};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
-    Pull, Review, Settings, State, Status, Wanted, body, names,
+    Pull, Review, Settings, State, Status, Wanted, Which, body, names,
 };
 
 /// The version of the interface that is spoken.
@@ -127,7 +127,11 @@ impl GitHub {
                 let ask = ask.query("per_page", PAGE);
                 self.caller.all(&ask, Reply::linked).await?
             }
-            _ => self.caller.read(&ask.query("per_page", NEWEST)).await?,
+            _ => {
+                // Those of all branches are mostly other people's.
+                let most = if branch.is_some() { NEWEST } else { PAGE };
+                self.caller.read(&ask.query("per_page", most)).await?
+            }
         };
         Ok(found
             .into_iter()
@@ -146,8 +150,7 @@ impl GitHub {
     }
 
     /// With who ended it, which listings don't say.
-    async fn ended(&self, what: &str, found: shape::Pull) -> Result<Pull, Error> {
-        let mut pull = found.into_pull();
+    async fn ended(&self, what: &str, mut pull: Pull) -> Result<Pull, Error> {
         let number = pull.number.to_string();
         match &mut pull.state {
             State::Open => {}
@@ -158,6 +161,21 @@ impl GitHub {
             }
         }
         Ok(pull)
+    }
+
+    async fn with_notes(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        const WHAT: &str = "list pull requests";
+        let state = match which {
+            Which::Open => "open",
+            Which::Closed => "closed",
+        };
+        let found = self.list(WHAT, None, Some(base), state).await?;
+        let found = found.into_iter().map(shape::Pull::into_pull).collect();
+        let mut pulls = Vec::new();
+        for pull in which.noted(found) {
+            pulls.push(self.ended(WHAT, pull).await?);
+        }
+        Ok(pulls)
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<Pull, Error> {
@@ -387,7 +405,7 @@ impl GitHub {
         // Of several that hold it, the one whose merge it is.
         found.sort_by_key(|pull| pull.merge_commit_sha.as_deref() != Some(commit));
         match found.into_iter().next() {
-            Some(pull) => self.ended(WHAT, pull).await.map(Some),
+            Some(pull) => self.ended(WHAT, pull.into_pull()).await.map(Some),
             None => Ok(None),
         }
     }
@@ -407,10 +425,14 @@ impl Forge for GitHub {
             const WHAT: &str = "list pull requests";
             let mut pulls = Vec::new();
             for found in self.list(WHAT, Some(branch), Some(base), "all").await? {
-                pulls.push(self.ended(WHAT, found).await?);
+                pulls.push(self.ended(WHAT, found.into_pull()).await?);
             }
             Ok(pulls)
         })
+    }
+
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>> {
+        Box::pin(self.with_notes(base, which))
     }
 
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull> {

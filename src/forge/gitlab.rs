@@ -25,7 +25,7 @@ use super::call::{Access, Ask, Caller, Effort, Means, Reply, Rules};
 use super::strangers::Strangers;
 use super::{
     Abilities, Answer, Checks, Committed, Credentials, Error, Forge, Merge, Method, NewCommit,
-    Opinion, Pull, Review, Settings, State, Status, Wanted, body, names,
+    Opinion, Pull, Review, Settings, State, Status, Wanted, Which, body, names,
 };
 
 /// Most of a listing's items on one page.
@@ -91,25 +91,44 @@ impl GitLab {
         Ask::new(verb, what, &segments)
     }
 
-    async fn list(&self, state: &str, of: Option<(&str, &str)>) -> Result<Vec<shape::Pull>, Error> {
+    async fn list(
+        &self,
+        state: &str,
+        (branch, base): (Option<&str>, Option<&str>),
+    ) -> Result<Vec<shape::Pull>, Error> {
         let mut ask = self
             .at(Verb::GET, "list merge requests", &["merge_requests"])
             .query("state", state)
             .query("order_by", "created_at")
             .query("sort", "desc");
-        if let Some((branch, base)) = of {
-            ask = ask
-                .query("source_branch", branch)
-                .query("target_branch", base);
+        if let Some(branch) = branch {
+            ask = ask.query("source_branch", branch);
+        }
+        if let Some(base) = base {
+            ask = ask.query("target_branch", base);
         }
         let found: Vec<shape::Pull> = match state {
             "opened" => {
                 let ask = ask.query("per_page", PAGE);
                 self.caller.all(&ask, Reply::linked).await?
             }
-            _ => self.caller.read(&ask.query("per_page", NEWEST)).await?,
+            _ => {
+                // Those of all branches are mostly other people's.
+                let most = if branch.is_some() { NEWEST } else { PAGE };
+                self.caller.read(&ask.query("per_page", most)).await?
+            }
         };
         Ok(found.into_iter().filter(shape::Pull::is_ours).collect())
+    }
+
+    async fn with_notes(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        let state = match which {
+            Which::Open => "opened",
+            Which::Closed => "closed",
+        };
+        let found = self.list(state, (None, Some(base))).await?;
+        let found = found.into_iter().map(shape::Pull::into_pull).collect();
+        Ok(which.noted(found).collect())
     }
 
     async fn one(&self, what: &str, number: u64) -> Result<shape::Pull, Error> {
@@ -137,7 +156,7 @@ impl GitLab {
             // Reviewers are ids, and one that is refused must not keep it from being opened.
             return self.change(opened, wanted).await;
         }
-        let of = Some((wanted.branch.as_str(), wanted.base.as_str()));
+        let of = (Some(wanted.branch.as_str()), Some(wanted.base.as_str()));
         match self.list("opened", of).await?.into_iter().next() {
             Some(there) => self.change(there, wanted).await,
             None => Err(reply.refusal()),
@@ -430,7 +449,7 @@ impl GitLab {
 impl Forge for GitLab {
     fn open_pulls<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Pull>> {
         Box::pin(async move {
-            let found = self.list("opened", None).await?;
+            let found = self.list("opened", (None, None)).await?;
             let of = found.into_iter().map(shape::Pull::into_pull);
             Ok(of.filter(|pull| pull.branch.starts_with(prefix)).collect())
         })
@@ -438,9 +457,13 @@ impl Forge for GitLab {
 
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>> {
         Box::pin(async move {
-            let found = self.list("all", Some((branch, base))).await?;
+            let found = self.list("all", (Some(branch), Some(base))).await?;
             Ok(found.into_iter().map(shape::Pull::into_pull).collect())
         })
+    }
+
+    fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>> {
+        Box::pin(self.with_notes(base, which))
     }
 
     fn open<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Pull> {

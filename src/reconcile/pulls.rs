@@ -21,6 +21,7 @@ mod inspect;
 mod merging;
 mod propose;
 mod publish;
+mod strays;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +29,8 @@ use std::sync::Arc;
 
 use crate::config::{PushMode, Repository, Stage};
 use crate::diag;
-use crate::forge::{Forge, Pull};
-use crate::git::CommitId;
+use crate::forge::{Forge, Pull, Which};
+use crate::git::{self, CommitId};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::plan::{Blocked, Plan, StagePlan, Step};
 use crate::reconcile::prepare::Prepared;
@@ -44,6 +45,7 @@ use act::Attempts;
 use ended::Ended;
 use fate::Branch;
 use group::Group;
+use strays::Seek;
 
 /// The pull requests of one config repo, as far as it is remembered between passes.
 pub(super) struct Pulls {
@@ -51,6 +53,7 @@ pub(super) struct Pulls {
     forge: Result<Arc<dyn Forge>, String>,
     ended: Ended,
     attempts: Attempts,
+    seek: Seek,
 }
 
 /// What is there before a pass proposes anything.
@@ -62,6 +65,9 @@ pub(super) struct Seen {
     open: BTreeMap<String, Pull>,
     /// The branches that another entry or service has an open pull request from.
     others: BTreeSet<String>,
+    /// The branches of open pull requests of this entry that are not below its prefix; their commits are not
+    /// here.
+    strays: BTreeSet<String>,
     /// Why the forge does not tell, if it doesn't.
     pub(super) trouble: Option<String>,
 }
@@ -158,6 +164,7 @@ impl Pulls {
             forge: forge.unwrap_or_else(unknown),
             ended: Ended::default(),
             attempts: Attempts::default(),
+            seek: Seek::default(),
         }
     }
 
@@ -185,7 +192,7 @@ impl Reconciler {
     pub(super) async fn look(&mut self, snapshot: &Snapshot) -> Result<Option<Seen>, Error> {
         let mut stages = snapshot.apps.iter().flat_map(|app| &app.stages);
         if !stages.any(|stage| way(&self.repository, stage) == PushMode::PullRequest) {
-            return Ok(None);
+            return Ok(self.left_behind(snapshot).await);
         }
         let mut seen = Seen::default();
         let forge = match &self.pulls.forge {
@@ -195,28 +202,38 @@ impl Reconciler {
                 return Ok(Some(seen));
             }
         };
-        let prefix = self.repository.pulls.prefix.clone();
-        let fetched = self.with_mirror({
-            let prefix = prefix.clone();
-            move |mirror| mirror.fetch_beside(&prefix)
-        });
-        match fetched.await {
-            Ok(heads) => seen.heads = heads,
+        let heads = match self.heads_beside().await {
+            Ok(heads) => heads,
             Err(error) => {
                 // What goes to the branch itself was fetched, and goes on.
                 seen.trouble = Some(diag::chain(&error));
                 return Ok(Some(seen));
             }
-        }
-        seen.heads.retain(|branch, _| {
-            let rest = branch.strip_prefix(prefix.as_str());
-            !rest.is_some_and(|rest| rest.starts_with(publish::NEXT))
-        });
-        match forge.open_pulls(&prefix).await {
-            Ok(pulls) => self.sort_out(pulls, &mut seen),
+        };
+        seen.heads = heads;
+        match forge.open_pulls(&self.repository.pulls.prefix).await {
+            Ok(pulls) => {
+                self.sort_out(pulls, &mut seen);
+                self.seek_strays(&*forge, snapshot, &mut seen).await;
+            }
             Err(error) => seen.trouble = Some(diag::chain(&error)),
         }
         Ok(Some(seen))
+    }
+
+    /// The branches of the service's own, without those on which the forge makes commits.
+    async fn heads_beside(&self) -> Result<BTreeMap<String, CommitId>, git::Error> {
+        let prefix = self.repository.pulls.prefix.clone();
+        let fetched = self.with_mirror({
+            let prefix = prefix.clone();
+            move |mirror| mirror.fetch_beside(&prefix)
+        });
+        let mut heads = fetched.await?;
+        heads.retain(|branch, _| {
+            let rest = branch.strip_prefix(prefix.as_str());
+            !rest.is_some_and(|rest| rest.starts_with(publish::NEXT))
+        });
+        Ok(heads)
     }
 
     /// Tells this entry's open pull requests from those of others on the same remote.
@@ -275,6 +292,16 @@ impl Reconciler {
         let room = self.room(seen);
         let branches: Vec<String> = unknown.take(room).collect();
         let learnt = !branches.is_empty();
+        if learnt && !self.pulls.ended.knows_closed() {
+            let base = &self.repository.branch;
+            match forge.noted(base, Which::Closed).await {
+                Ok(pulls) => self.pulls.ended.learn_closed(pulls),
+                Err(error) => {
+                    seen.trouble = Some(diag::chain(&error));
+                    return true;
+                }
+            }
+        }
         for branch in branches {
             match forge.pulls_of(&branch, &self.repository.branch).await {
                 Ok(pulls) => self.pulls.ended.learn(branch, pulls),

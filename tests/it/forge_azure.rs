@@ -16,6 +16,7 @@ cases! { AzureDevOps:
     closes_with_one_comment
     a_person_s_close_is_seen
     a_person_s_merge_is_seen
+    notes_are_found
     opinions_are_read
     an_approval_lapses
     checks_of_others_are_read

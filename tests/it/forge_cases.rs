@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tagwright::clock::Clock;
 use tagwright::forge::{
-    Error, Forge, Kind, Merge, Method, Opinion, Pull, State, Status, Verdict, Wanted,
+    Error, Forge, Kind, Merge, Method, Opinion, Pull, State, Status, Verdict, Wanted, Which,
 };
 
 use crate::forges::{self, Fake, US};
@@ -283,6 +283,34 @@ pub async fn a_person_s_merge_is_seen(kind: Kind) {
     assert_eq!(site.forge.merged_by(&merge, "other").await.unwrap(), None);
     let pushed = site.push("main", "9.9.9");
     assert_eq!(site.forge.merged_by(&pushed, "main").await.unwrap(), None);
+}
+
+/// What bears a note is found whatever its branch is called, open or closed.
+pub async fn notes_are_found(kind: Kind) {
+    let Some(site) = Site::new(kind) else { return };
+    let opened = site.opened().await;
+    site.push("feature", "1.0.0");
+    let mut plain = wanted();
+    plain.branch = "feature".to_owned();
+    plain.body = "no note".to_owned();
+    let plain = site.forge.open(&plain).await.unwrap();
+    let noted = async |base: &'static str, which| {
+        let found = site.forge.noted(base, which).await.unwrap();
+        found
+            .into_iter()
+            .map(|pull| pull.number)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(noted("main", Which::Open).await, [opened.number]);
+    assert_eq!(noted("other", Which::Open).await, [0; 0]);
+    assert_eq!(noted("main", Which::Closed).await, [0; 0]);
+    site.fake.close(opened.number, "bob");
+    site.fake.close(plain.number, "bob");
+    assert_eq!(noted("main", Which::Open).await, [0; 0]);
+    assert_eq!(noted("other", Which::Closed).await, [0; 0]);
+    let closed = site.forge.noted("main", Which::Closed).await.unwrap();
+    assert_eq!(closed, site.found().await);
+    assert!(matches!(&closed[0].state, State::Closed { by: Some(by), .. } if by == "bob"));
 }
 
 /// Opinions are those of the newest reviews, with the head that they are about.

@@ -24,6 +24,7 @@ cases! { GitHub:
     closes_with_one_comment
     a_person_s_close_is_seen
     a_person_s_merge_is_seen
+    notes_are_found
     opinions_are_read
     an_approval_lapses
     a_status_is_said_once

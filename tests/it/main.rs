@@ -76,6 +76,7 @@ mod scenario_polling;
 mod scenario_promotion;
 mod scenario_pulls;
 mod scenario_pulls_forge;
+mod scenario_pulls_left;
 mod scenario_pulls_merging;
 mod scenario_pulls_people;
 mod scenario_race;

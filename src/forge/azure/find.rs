@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::AzureDevOps;
 use super::answers::{self, Listing, RawPull};
 use crate::forge::call::Effort;
-use crate::forge::{Error, Pull};
+use crate::forge::{Error, MAX_CLOSED, Pull, Which};
 
 /// How many of a branch's pull requests are looked at, newest first.
 const NEWEST: &str = "5";
@@ -56,6 +56,27 @@ impl AzureDevOps {
             }
         }
         Ok(pulls)
+    }
+
+    /// A listing may cut the note off, so each that may be cut is read.
+    pub(super) async fn find_noted(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        let mut found = match which {
+            Which::Open => self.active().await?,
+            Which::Closed => {
+                let ask = self
+                    .ask(Http::GET, "list pull requests", &["pullrequests"])
+                    .query("searchCriteria.status", "abandoned")
+                    .query("searchCriteria.targetRefName", answers::full(base))
+                    .query("$top", MAX_CLOSED.to_string());
+                self.read::<Listing<RawPull>>(&ask).await?.value
+            }
+        };
+        found.retain(|raw| raw.base() == base && !raw.is_from_fork());
+        let mut pulls = Vec::new();
+        for raw in found {
+            pulls.push(self.whole(raw).await?);
+        }
+        Ok(which.noted(pulls).collect())
     }
 
     pub(super) async fn find(

@@ -149,6 +149,11 @@ impl RawPull {
         self.state == "MERGED"
     }
 
+    /// What its text hides.
+    pub(super) fn note(&self) -> Option<String> {
+        body::hidden(self.description.as_deref()?)
+    }
+
     /// The commit on its base that merged it.
     pub(super) fn merge_commit(&self) -> Option<&str> {
         let properties = self.properties.as_ref()?;

@@ -9,7 +9,7 @@ use reqwest::Method as Http;
 
 use super::answers::{self, Activity, AutoMerge, Listing, RawPull};
 use super::{BitbucketDataCenter, PAGE};
-use crate::forge::{Error, Pull};
+use crate::forge::{Error, Pull, Which};
 
 /// How many of a branch's pull requests are looked at, newest first.
 const NEWEST: &str = "5";
@@ -23,6 +23,31 @@ impl BitbucketDataCenter {
             if raw.is_of_one_repository() && raw.branch().starts_with(prefix) {
                 pulls.push(self.whole(raw).await?);
             }
+        }
+        Ok(pulls)
+    }
+
+    pub(super) async fn find_noted(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        let what = "list pull requests";
+        let ask = self
+            .ask(Http::GET, what, &["pull-requests"])
+            .query("at", answers::full(base));
+        let found: Vec<RawPull> = match which {
+            Which::Open => self.all(ask, &[("state", "OPEN")]).await?,
+            Which::Closed => {
+                let ask = ask
+                    .query("state", "DECLINED")
+                    .query("order", "NEWEST")
+                    .query("limit", PAGE);
+                self.caller.read::<Listing<RawPull>>(&ask).await?.values
+            }
+        };
+        let ours = found
+            .into_iter()
+            .filter(|raw| raw.is_of_one_repository() && raw.base() == base && raw.note().is_some());
+        let mut pulls = Vec::new();
+        for raw in ours.take(which.most()) {
+            pulls.push(self.whole(raw).await?);
         }
         Ok(pulls)
     }

@@ -204,6 +204,11 @@ impl RawPull {
         self.description.as_deref().unwrap_or_default()
     }
 
+    /// What its text hides.
+    pub(super) fn note(&self) -> Option<String> {
+        body::hidden(self.text())
+    }
+
     /// With what it doesn't tell itself: its whole head, and what became of it.
     pub(super) fn pull(self, head: String, state: State) -> Pull {
         Pull {

@@ -12,7 +12,7 @@ use reqwest::Method as Http;
 use super::answers::{Activity, Branch, Hash, Listing, RawPull, literal, page};
 use super::{BitbucketCloud, OTHERS, PULLS};
 use crate::forge::call::Ask;
-use crate::forge::{Error, Pull, State, Wanted};
+use crate::forge::{Error, Pull, State, Wanted, Which};
 
 /// How many of a branch's pull requests are looked at: each costs up to three requests, of a thousand an
 /// hour.
@@ -45,6 +45,33 @@ impl BitbucketCloud {
                 Some(head) => raw.pull(head.clone(), State::Open),
                 None => self.whole(raw).await?,
             });
+        }
+        Ok(pulls)
+    }
+
+    pub(super) async fn find_noted(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
+        let state = match which {
+            Which::Open => "OPEN",
+            Which::Closed => "DECLINED",
+        };
+        let ask = self
+            .ask(Http::GET, "list pull requests", &["pullrequests"])
+            .query("state", state)
+            .query("q", format!("destination.branch.name = {}", literal(base)))
+            .query("sort", "-updated_on")
+            .query("fields", ALSO)
+            .query("pagelen", PULLS);
+        let found: Vec<RawPull> = match which {
+            Which::Open => self.caller.all(&ask, page).await?,
+            Which::Closed => self.caller.read::<Listing<RawPull>>(&ask).await?.values,
+        };
+        let full_name = self.full_name();
+        let ours = found
+            .into_iter()
+            .filter(|raw| raw.is_of(&full_name) && raw.note().is_some());
+        let mut pulls = Vec::new();
+        for raw in ours.take(which.most()) {
+            pulls.push(self.whole(raw).await?);
         }
         Ok(pulls)
     }

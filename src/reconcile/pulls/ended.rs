@@ -34,6 +34,8 @@ pub struct Closed {
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     by_branch: BTreeMap<String, Vec<Pull>>,
+    /// Those that were closed of late, from whichever branch: `group` or the prefix may have been others then.
+    closed: Option<Vec<Pull>>,
     /// The branches that had an open one when it was last looked.
     open: BTreeSet<String>,
 }
@@ -47,6 +49,20 @@ impl Ended {
             }
         }
         self.open = open.keys().cloned().collect();
+        if let Some(closed) = &mut self.closed {
+            // A person has opened it again.
+            closed.retain(|pull| open.values().all(|open| open.number != pull.number));
+        }
+    }
+
+    /// Whether it was asked which were closed of late.
+    pub(super) fn knows_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// Keeps which were closed of late.
+    pub(super) fn learn_closed(&mut self, pulls: Vec<Pull>) {
+        self.closed = Some(pulls);
     }
 
     /// Notes that one was opened, or that what was known of a branch is no longer so.
@@ -101,7 +117,9 @@ impl Ended {
             keys.insert(snapshot.names(*key), *key);
         }
         let mut closed: BTreeMap<StageKey, Vec<Closed>> = BTreeMap::new();
-        for pull in self.by_branch.values().flatten() {
+        let of_others = self.closed.iter().flatten();
+        let of_others = of_others.filter(|pull| !self.by_branch.contains_key(&pull.branch));
+        for pull in self.by_branch.values().flatten().chain(of_others) {
             let is_open = open.values().any(|open| open.number == pull.number);
             let State::Closed { by, at } = &pull.state else {
                 continue;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
 use super::inspect::{Standard, inspect, may_be_the_base_s};
-use super::{Gate, Planned, Proposal, Seen, words};
+use super::{Gate, Planned, Proposal, Seen, strays, words};
 use crate::config::Signing;
 use crate::diag;
 use crate::forge::{Forge, Opinion, Pull};
@@ -50,6 +50,9 @@ impl Reconciler {
             let (proposal, left_out, mut at) = self.inspected(stages, snapshot, head, tip).await?;
             refused.extend(left_out);
             let pull = seen.open.get(branch);
+            if let Some(stray) = pull.filter(|_| seen.strays.contains(branch)) {
+                at = strays::branch(stray);
+            }
             if pull.is_none() && self.is_done(&*forge, branch, tip).await {
                 // Merged as it is, or closed by the service: whoever made its commits, they are done with.
                 let content = Content::Outdated;
@@ -136,7 +139,7 @@ impl Reconciler {
         if seen.others.contains(branch) {
             return Some(
                 "another entry of the configuration, or another service, has a pull request from its \
-                 branch: give each a `push.branchPrefix` of its own"
+                 branch: give each a name and a `push.branchPrefix` of its own"
                     .to_owned(),
             );
         }
@@ -333,7 +336,19 @@ fn wish(
         (false, None) if stages.is_empty() && pull.is_some() => {
             Wished::Unsure("its note can't be read, so what it proposes is not known".to_owned())
         }
-        (false, None) => Wished::Nothing("what it proposed is proposed elsewhere now".to_owned()),
+        (false, None) => {
+            let mut plans = plan.stages.iter();
+            let is_proposed = plans.any(|plan| {
+                let (app, stage) = snapshot.names(plan.key);
+                let mut named = stages.iter();
+                named.any(|named| (named.0.as_str(), named.1.as_str()) == (app, stage))
+                    && reconciler.is_proposed(snapshot, plan)
+            });
+            Wished::Nothing(match is_proposed {
+                true => "what it proposed is proposed elsewhere now".to_owned(),
+                false => "what it proposed is pushed without a pull request now".to_owned(),
+            })
+        }
     }
 }
 
