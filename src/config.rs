@@ -11,6 +11,7 @@
 //! It reads no file and asks nobody: texts come in, values and diagnostics go out.
 
 mod app;
+mod approvals;
 mod apps;
 mod conditions;
 mod credential;
@@ -37,6 +38,7 @@ mod tree;
 mod tests;
 
 pub use app::{App, Detect, Stage};
+pub use approvals::{Approvals, Consents};
 pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
 pub use conditions::Freeze;
 pub use duration::duration;

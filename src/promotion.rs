@@ -8,13 +8,14 @@
 //!
 //! Reading order: [`back`] (is one commit a move back, and from what), [`standing`] (what all commits
 //! together come to), [`tenure`] (what ran for how long, and may be promoted), [`windows`] (when changes may
-//! be made).
+//! be made), [`approval`] (who may consent, and what counts).
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use crate::image::{Digest, Tag, Version};
 
+pub mod approval;
 pub mod back;
 pub mod standing;
 pub mod tenure;

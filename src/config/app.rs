@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::approvals::{self, Consents};
 use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
@@ -20,6 +21,7 @@ use super::tags;
 use super::target::{self, Target};
 use crate::image::Image;
 use crate::policy::{Policy, Unordered, Write};
+use crate::promotion::approval::Identity;
 use crate::promotion::windows::Window;
 
 /// An image, its policy and its stages.
@@ -85,6 +87,8 @@ pub struct Stage {
     pub freezes: Vec<Freeze>,
     /// What it takes from the stages before it; whatever its policy accepts without.
     pub entry: Option<Entry>,
+    /// Whose consent its changes need.
+    pub consents: Consents,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -100,7 +104,11 @@ pub(super) struct Origin<'a> {
 pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'_>) -> Option<App> {
     let name = raw.app.take();
     let image = raw.image.take();
-    let parts = parts(&mut raw, name.as_ref().map(|name| &name.value), report);
+    let of = Whose {
+        app: name.as_ref().map(|name| &name.value),
+        identity: origin.entry.identity,
+    };
+    let parts = parts(&mut raw, of, report);
     let (name, image, parts) = (name?, image?, parts?);
     report_outside(&image, name.spot, &parts.stages, origin.entry, report);
     Some(App {
@@ -128,12 +136,18 @@ pub(super) struct Shared {
     stages: Vec<Stage>,
 }
 
-/// Converts what may also be a default; without a name, `{app}` stays open.
-pub(super) fn parts(
-    raw: &mut RawApp,
-    app: Option<&Name>,
-    report: &mut Report<'_>,
-) -> Option<Shared> {
+/// Whose values are converted.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    /// The app; without a name, `{app}` stays open.
+    pub(super) app: Option<&'a Name>,
+    /// How consents are proven where nothing is said.
+    pub(super) identity: Identity,
+}
+
+/// Converts what may also be a default.
+pub(super) fn parts(raw: &mut RawApp, of: Whose<'_>, report: &mut Report<'_>) -> Option<Shared> {
+    let app = of.app;
     let unordered = raw.unordered.take().map(|at| at.value).unwrap_or_default();
     let policy = tags::convert(raw.tags.take().map(|tags| tags.value), unordered, report);
     let write = raw.write.take().map(|at| (at.value, at.spot));
@@ -146,6 +160,7 @@ pub(super) fn parts(
         Some(stages) => {
             let above = Above {
                 app,
+                identity: of.identity,
                 policy: policy.as_ref(),
                 unordered,
                 write: write.as_ref(),
@@ -197,6 +212,7 @@ fn whole_repository(
         windows: Vec::new(),
         freezes: Vec::new(),
         entry: None,
+        consents: Consents::default(),
     }])
 }
 
@@ -204,6 +220,7 @@ fn whole_repository(
 #[derive(Clone, Copy)]
 struct Above<'a> {
     app: Option<&'a Name>,
+    identity: Identity,
     policy: Option<&'a Policy>,
     unordered: Unordered,
     write: Option<&'a (Write, Spot)>,
@@ -250,6 +267,7 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
     let windows = conditions::windows(&mut raw.windows, report);
     let freezes = conditions::freezes(&mut raw.freezes, report);
     let wanted = promotion::wanted(&mut raw, report);
+    let consents = approvals::consents(&mut raw, above.identity, report);
     let policy = policy?;
     let push = match raw.push.take() {
         Some(push) => Some(push.value),
@@ -261,6 +279,7 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
         push: push?,
         windows: windows?,
         freezes: freezes?,
+        consents: consents?,
         paths: Paths::new(include?, exclude?),
         entry: None,
         policy,

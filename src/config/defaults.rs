@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::app;
+use super::app::{self, Whose};
 use super::apps::PolicyFile;
 use super::raw_app::RawApp;
 use super::read::{At, Keys, Mirror, read_text};
 use super::report::{Mistake, Report, SourceId};
+use crate::promotion::approval::Identity;
 
 /// The name of the file.
 const FILE: &str = "defaults.yaml";
@@ -41,10 +42,14 @@ pub struct Under<'d> {
 
 impl Defaults {
     /// Reads the `defaults.yaml` files of a policies folder.
-    pub fn read<'t>(files: &[&PolicyFile<'t>], report: &mut Report<'t>) -> Self {
+    pub fn read<'t>(
+        files: &[&PolicyFile<'t>],
+        identity: Identity,
+        report: &mut Report<'t>,
+    ) -> Self {
         let layers = files.iter().map(|file| {
             let folder = file.path.strip_suffix(FILE).unwrap_or(file.path);
-            (folder.to_owned(), read_layer(file, report))
+            (folder.to_owned(), read_layer(file, identity, report))
         });
         Self(layers.collect())
     }
@@ -63,7 +68,7 @@ impl Defaults {
     }
 }
 
-fn read_layer<'t>(file: &PolicyFile<'t>, report: &mut Report<'t>) -> Layer {
+fn read_layer<'t>(file: &PolicyFile<'t>, identity: Identity, report: &mut Report<'t>) -> Layer {
     let source = report.source(file.path, file.text);
     let keys = Keys {
         required: &["version"],
@@ -76,7 +81,11 @@ fn read_layer<'t>(file: &PolicyFile<'t>, report: &mut Report<'t>) -> Layer {
         refuse("app", raw.app.get(), report);
         refuse("image", raw.image.get(), report);
         // Converted once by itself, so that its mistakes are found without any app resting on it.
-        app::parts(&mut raw.clone(), None, report);
+        let of = Whose {
+            app: None,
+            identity,
+        };
+        app::parts(&mut raw.clone(), of, report);
     }
     Layer {
         source,

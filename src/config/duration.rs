@@ -107,6 +107,26 @@ impl Scalar for OpenFor {
     }
 }
 
+/// How long an approval counts: 1 minute to 366 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lasting(pub Duration);
+
+impl Scalar for Lasting {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        // In less than a minute no pass might have seen it.
+        if (MINUTE..=LONGEST_WAIT).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("an approval counts for at least 1m and at most 366d"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[smhd]$"})
+    }
+}
+
 /// A duration that is written as such, of any length; `None` if it isn't.
 pub fn duration(text: &str) -> Option<Duration> {
     seconds(text).map(Duration::from_secs)

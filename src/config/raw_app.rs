@@ -3,6 +3,7 @@
 //! Invariant: every key of the files is here, also those whose work is not done, which are refused by
 //! name. Each value is valid in itself; whether the values fit together is decided by `app`.
 
+pub(super) mod approvals;
 pub(super) mod conditions;
 mod promotion;
 
@@ -20,6 +21,7 @@ use crate::image::{Image, ParseError};
 use crate::manifest::Part;
 use crate::policy::Span;
 use crate::policy::{Unordered, Write};
+use approvals::{RawApprovals, RawFastLane};
 use conditions::{RawFreeze, RawWindow};
 pub use promotion::{After, Promote};
 
@@ -106,10 +108,10 @@ mirror! {
         windows = "windows": Vec<At<RawWindow>>,
         /// When no changes are made.
         freezes = "freezes": Vec<At<RawFreeze>>,
-        /// Not supported yet: whose consent is needed.
-        approvals = "approvals": Unsupported,
-        /// Not supported yet: the way around the conditions.
-        fast_lane = "fastLane": Unsupported,
+        /// Whose consent a change needs; nobody's if nothing is said.
+        approvals = "approvals": RawApprovals,
+        /// What a decision to deploy needs: what the stage asks for if nothing is said.
+        fast_lane = "fastLane": RawFastLane,
         /// Not supported yet: checks that must have passed.
         checks = "checks": Unsupported,
         /// How its changes are published, if more strictly than the repository's: `off`, `pullRequest` or

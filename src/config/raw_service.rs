@@ -18,6 +18,7 @@ use crate::registry::Api;
 pub mod after_push;
 pub mod commit;
 pub mod holds;
+pub mod people;
 pub mod push;
 pub mod server;
 mod values;
@@ -25,6 +26,7 @@ mod values;
 use after_push::RawNudge;
 use commit::RawCommit;
 use holds::RawHold;
+use people::{OfPeople, RawGroup, RawPerson};
 use push::{RawForge, RawPush};
 use server::RawServer;
 use values::{Branch, Count, Depth, Host, MirrorPlace, RepositoryPath, Url};
@@ -44,12 +46,12 @@ mirror! {
         cache = "cache": RawCache,
         /// What is not to be changed, in every config repo.
         holds = "holds": Vec<At<RawHold>>,
-        /// Not supported yet: people who may decide.
-        people = "people": Unsupported,
-        /// Not supported yet: signing keys of people.
-        keys = "keys": Unsupported,
-        /// Not supported yet: groups of people.
-        groups = "groups": Unsupported,
+        /// The people who may decide.
+        people = "people": Vec<At<RawPerson>>,
+        /// Not a key: keys are those of `people`.
+        keys = "keys": OfPeople,
+        /// Groups of people.
+        groups = "groups": Vec<At<RawGroup>>,
         /// Not supported yet: where events are sent.
         notifiers = "notifiers": Unsupported,
     }

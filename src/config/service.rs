@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::duration::Interval;
@@ -21,11 +22,13 @@ use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
 use crate::git::{AllowedSigners, Remote};
 use crate::notify::Nudge;
+use crate::promotion::approval::{Identity, People};
 use crate::registry::Access;
 
 mod after_push;
 mod commit;
 mod holds;
+mod people;
 mod push;
 mod registries;
 mod remote;
@@ -37,6 +40,7 @@ use commit::commits;
 pub use commit::{Commits, Signing};
 pub use holds::Hold;
 use holds::holds;
+use people::people;
 pub use push::{ForgeAccess, Pulls};
 pub use registries::Registry;
 use registries::{Registries, registries};
@@ -90,6 +94,8 @@ pub struct Repository {
     pub signers: Option<AllowedSigners>,
     /// What is not to be changed, by the service file.
     pub holds: Vec<Hold>,
+    /// Who may decide; the same people in every config repo.
+    pub people: Arc<People>,
 }
 
 /// A folder of app files and what its apps may do.
@@ -103,6 +109,8 @@ pub struct PoliciesEntry {
     pub images: Option<ImageGlobs>,
     /// The registries whose credentials its apps may use, by name, if that is limited.
     pub registries: Option<Vec<String>>,
+    /// How consents to changes of its apps are proven where their files say nothing.
+    pub identity: Identity,
 }
 
 impl PoliciesEntry {
@@ -113,6 +121,7 @@ impl PoliciesEntry {
             may_write: None,
             images: None,
             registries: None,
+            identity: Identity::default(),
         }
     }
 
@@ -139,9 +148,13 @@ pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Se
     let repositories = raw.repositories.take()?.value;
     report_repeated(&repositories, report);
     let everywhere = holds(&mut raw.holds, true, report);
+    let people = people(&mut raw, report);
     let converted: Vec<_> = repositories
         .into_iter()
-        .map(|raw| repository(raw.value, &registries, everywhere.as_deref()?, report))
+        .map(|raw| {
+            let shared = (everywhere.as_deref()?, people.as_ref()?);
+            repository(raw.value, &registries, shared, report)
+        })
         .collect();
     let server = server(&mut raw.server, report);
     let cache = raw.cache.get().and_then(|cache| value(&cache.value.path));
@@ -201,11 +214,12 @@ fn branch_of(raw: &RawRepository) -> String {
 fn repository(
     mut raw: RawRepository,
     registries: &Registries,
-    everywhere: &[Hold],
+    (everywhere, people): (&[Hold], &Arc<People>),
     report: &mut Report<'_>,
 ) -> Option<Repository> {
     let branch = branch_of(&raw);
-    let policies = raw
+    let has_forge = raw.forge.is_written();
+    let mut policies = raw
         .policies
         .take()
         .map(|list| policies(list.value, registries, report));
@@ -220,6 +234,14 @@ fn repository(
         .as_ref()
         .filter(|commits| commits.signing == Some(Signing::Forge));
     let needed = needed.map(|mode| mode.spot).or(signed.and(commit));
+    // What the forge attests is asked of it only where it is asked for something.
+    let identity = match has_forge || needed.is_some() {
+        true => Identity::Forge,
+        false => Identity::Signed,
+    };
+    for entry in policies.iter_mut().flatten().flatten() {
+        entry.identity = identity;
+    }
     let published = push::push(&mut raw.push);
     let remote = remote?;
     let forge = push::forge(&mut raw.forge, &remote, needed, report);
@@ -239,6 +261,7 @@ fn repository(
         after_push: after_push?,
         changes_per_pass: changes_per_pass(&mut raw)?,
         holds: [everywhere, &own?].concat(),
+        people: Arc::clone(people),
     })
 }
 
@@ -301,6 +324,7 @@ fn entry(
         may_write: may_write?,
         images: images?,
         registries: names,
+        identity: Identity::default(),
     })
 }
 

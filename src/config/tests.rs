@@ -1,5 +1,6 @@
 //! The configuration as a whole: files in, values and diagnostics out.
 
+mod approvals;
 mod apps;
 mod clouds;
 mod conditions;

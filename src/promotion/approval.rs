@@ -1,0 +1,546 @@
+//! Who may consent to a change, and which consents count: one function, whatever the way in.
+//!
+//! Invariant: pure, and independent of the order of the evidence. A consent counts once for a person, for one
+//! image with one digest that takes the place of one reference, and for nothing else. Who gave it is what is
+//! proven, never what is claimed, unless the rules say that a claim will do. What can't be told counts
+//! against a change, never for it.
+//!
+//! Nothing is verified here: what a commit proves is the reader's business.
+
+mod words;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::image::{Digest, Image, Tag};
+
+/// What a stage asks for before it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How many persons must consent; none is needed at zero.
+    pub required: usize,
+    /// Who may.
+    pub from: Vec<Approver>,
+    /// Whether whoever asks for a change may not consent to it.
+    pub exclude_author: bool,
+    /// How long a consent counts; for good without.
+    pub expires: Option<Duration>,
+    /// How it is known who consented.
+    pub identity: Identity,
+}
+
+/// How it is known who consented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// By the key that signed the commit.
+    #[default]
+    Signed,
+    /// The forge attests it.
+    Forge,
+    /// By the commit's author, which anybody who can push may write.
+    Author,
+}
+
+/// Who may consent, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approver {
+    /// A person.
+    Person(String),
+    /// The members of a group.
+    Group(String),
+}
+
+impl fmt::Display for Approver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => f.write_str(name),
+            Self::Group(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name, once among all people.
+    pub name: String,
+    /// The addresses of the person's commits, each of one person only.
+    pub emails: Vec<String>,
+    /// The name at the forge.
+    pub forge: Option<String>,
+    /// The fingerprints of the person's keys, each of one person only.
+    pub keys: Vec<String>,
+}
+
+/// Persons under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The name, once among all groups.
+    pub name: String,
+    /// The names of its members.
+    pub members: Vec<String>,
+}
+
+/// The people that are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct People {
+    /// Each person.
+    pub people: Vec<Person>,
+    /// Each group.
+    pub groups: Vec<Group>,
+}
+
+impl People {
+    fn find(&self, is: impl Fn(&Person) -> bool) -> Option<&Person> {
+        self.people.iter().find(|person| is(person))
+    }
+
+    /// Whose key has this fingerprint.
+    pub fn of_key(&self, key: &str) -> Option<&Person> {
+        self.find(|person| person.keys.iter().any(|own| own == key))
+    }
+
+    /// Whose address this is.
+    pub fn of_email(&self, email: &str) -> Option<&Person> {
+        self.find(|person| {
+            person
+                .emails
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(email))
+        })
+    }
+
+    /// The persons that an approver stands for; `None` where nobody is called that.
+    pub fn behind(&self, approver: &Approver) -> Option<Vec<&Person>> {
+        let named = |name: &str| self.find(|person| person.name == name);
+        match approver {
+            Approver::Person(name) => named(name).map(|person| vec![person]),
+            Approver::Group(name) => {
+                let group = self.groups.iter().find(|group| group.name == *name)?;
+                let members = group.members.iter();
+                Some(members.filter_map(|name| named(name)).collect())
+            }
+        }
+    }
+}
+
+/// What is to change.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The names that the image has.
+    pub images: &'a [&'a Image],
+    /// The tag that comes.
+    pub tag: &'a Tag,
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// What goes, as entries name it: a tag, or a tag and a digest.
+    pub replaces: &'a [String],
+}
+
+/// A person's word on a reference of one app and stage. All evidence is of the app and stage of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What is said.
+    pub says: Says,
+    /// Of which image.
+    pub image: Image,
+    /// Of which tag.
+    pub tag: Tag,
+    /// Of which digest, if that is said.
+    pub digest: Option<Digest>,
+    /// When it came to the branch.
+    pub at: Timestamp,
+    /// Its place in the file of decisions, where it is from there: later ones win.
+    pub place: Option<usize>,
+    /// What is known of who said it.
+    pub by: Attested,
+}
+
+/// What is said of a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// It may take the place of that one.
+    Approve {
+        /// That one, if it is named.
+        replaces: Option<String>,
+    },
+    /// It is to run, whatever runs.
+    Deploy,
+    /// It is not to run.
+    Reject,
+}
+
+/// What is known of who said something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attested {
+    /// The commit that said it is not here.
+    Unknown,
+    /// What the commit shows.
+    Commit(Act),
+}
+
+/// What a commit shows of who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Its id.
+    pub commit: String,
+    /// Its author's address, which is a claim.
+    pub author: String,
+    /// Its signature.
+    pub signature: Seal,
+}
+
+/// The signature of a commit, as it was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seal {
+    /// It has none.
+    None,
+    /// It is good, and made by the key with this fingerprint.
+    Good(String),
+    /// It proves nothing, for a reason.
+    Bad(String),
+}
+
+/// A consent that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Whose.
+    pub person: String,
+    /// When it came to the branch.
+    pub at: Timestamp,
+    /// The commit that gave it.
+    pub commit: String,
+    /// How it is known whose it is.
+    pub how: How,
+}
+
+/// How it is known whose a consent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// By the key with this fingerprint.
+    Key(String),
+    /// By the author's address alone.
+    Author,
+}
+
+/// A consent that does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Whose, where that is known.
+    pub person: Option<String>,
+    /// When it came to the branch.
+    pub at: Timestamp,
+    /// The commit that gave it, where that is known.
+    pub commit: Option<String>,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why a consent does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It is of another tag or image.
+    OtherReference,
+    /// It names no digest.
+    NoDigest,
+    /// It is of another digest.
+    OtherDigest,
+    /// It names nothing that is replaced.
+    NoReplaces,
+    /// Something else is replaced.
+    OtherReplaces(String),
+    /// It was rejected afterwards.
+    Rejected,
+    /// It was too long ago.
+    Expired(Timestamp),
+    /// Who gave it lies beyond what was fetched.
+    NotFetched,
+    /// Its commit is not signed.
+    Unsigned,
+    /// Its commit's signature proves nothing.
+    BadSignature(String),
+    /// Its commit is signed by a key of nobody.
+    UnknownKey(String),
+    /// Its author's address is nobody's.
+    UnknownAuthor(String),
+    /// The forge does not attest it.
+    NotByForge,
+    /// Others may.
+    MayNot,
+    /// It is of whoever asks for the change.
+    Author,
+    /// It isn't known who asks for the change, so nobody can be told from them.
+    AuthorUnknown,
+    /// The same person consents in another one.
+    Duplicate,
+}
+
+/// What the evidence comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many persons must consent.
+    pub required: usize,
+    /// The consents that count, one a person, the oldest first.
+    pub counted: Vec<Counted>,
+    /// Those that don't, the oldest first.
+    pub uncounted: Vec<Uncounted>,
+    /// When the first of those that count expires.
+    pub expires: Option<Timestamp>,
+    /// Who may consent and has not.
+    pub others: Vec<String>,
+    /// Approvers that nobody is.
+    pub unknown: Vec<String>,
+}
+
+impl Outcome {
+    /// How many are missing.
+    pub fn missing(&self) -> usize {
+        self.required.saturating_sub(self.counted.len())
+    }
+
+    /// Whether some can't be judged before more of the history is here.
+    pub fn lacks_history(&self) -> bool {
+        self.uncounted.iter().any(|one| one.why == Why::NotFetched)
+    }
+}
+
+/// Whose an act is, as far as that is proven as the rules ask.
+fn person_of<'p>(
+    identity: Identity,
+    people: &'p People,
+    by: &Attested,
+) -> Result<(&'p Person, How), Why> {
+    let Attested::Commit(act) = by else {
+        return Err(Why::NotFetched);
+    };
+    match (identity, &act.signature) {
+        (Identity::Author, _) => match people.of_email(&act.author) {
+            Some(person) => Ok((person, How::Author)),
+            None => Err(Why::UnknownAuthor(act.author.clone())),
+        },
+        (Identity::Signed, Seal::Good(key)) => match people.of_key(key) {
+            Some(person) => Ok((person, How::Key(key.clone()))),
+            None => Err(Why::UnknownKey(key.clone())),
+        },
+        (Identity::Signed, Seal::None) => Err(Why::Unsigned),
+        (Identity::Signed, Seal::Bad(why)) => Err(Why::BadSignature(why.clone())),
+        (Identity::Forge, _) => Err(Why::NotByForge),
+    }
+}
+
+/// Who asked for a change, where that excludes somebody.
+enum Asked<'p> {
+    /// Nobody is excluded.
+    Nobody,
+    /// One of these: whoever is proven, and whoever is claimed.
+    These(Vec<&'p Person>),
+    /// It can't be told.
+    Unknown,
+}
+
+fn asked<'p>(rules: &Rules, people: &'p People, by: Option<&Attested>) -> Asked<'p> {
+    let Some(by) = by.filter(|_| rules.exclude_author) else {
+        return Asked::Nobody;
+    };
+    let Ok((person, _)) = person_of(rules.identity, people, by) else {
+        return Asked::Unknown;
+    };
+    let claimed = match by {
+        Attested::Commit(act) => people.of_email(&act.author),
+        Attested::Unknown => None,
+    };
+    Asked::These(claimed.into_iter().chain([person]).collect())
+}
+
+/// What `evidence` comes to for `subject` at `now`. Where the rules exclude who asks for a change, that is
+/// `author`; without one it is the service that asks.
+pub fn judge(
+    rules: &Rules,
+    people: &People,
+    subject: Subject<'_>,
+    evidence: &[Evidence],
+    author: Option<&Attested>,
+    now: Timestamp,
+) -> Outcome {
+    let judge = Judge {
+        rules,
+        people,
+        subject,
+        evidence,
+        asked: asked(rules, people, author),
+        now,
+    };
+    judge.outcome()
+}
+
+struct Judge<'a> {
+    rules: &'a Rules,
+    people: &'a People,
+    subject: Subject<'a>,
+    evidence: &'a [Evidence],
+    asked: Asked<'a>,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn outcome(&self) -> Outcome {
+        let consents = self.evidence.iter().filter(|it| it.says != Says::Reject);
+        let mut consents: Vec<&Evidence> = consents.collect();
+        consents.sort_by_key(|it| (it.at, it.place, sure(it)));
+        let (mut counted, mut uncounted): (Vec<Counted>, Vec<Uncounted>) = Default::default();
+        // The newest of a person counts longest.
+        for consent in consents.into_iter().rev() {
+            match self.counts(consent) {
+                Ok(found) if counted.iter().all(|other| other.person != found.person) => {
+                    counted.push(found);
+                }
+                Ok(found) => {
+                    uncounted.push(uncounted_of(consent, Some(found.person), Why::Duplicate))
+                }
+                Err(why) => {
+                    let person = person_of(self.rules.identity, self.people, &consent.by);
+                    let name = person.ok().map(|(person, _)| person.name.clone());
+                    uncounted.push(uncounted_of(consent, name, why));
+                }
+            }
+        }
+        counted.reverse();
+        uncounted.reverse();
+        let given: BTreeSet<&str> = counted.iter().map(|one| one.person.as_str()).collect();
+        let others = self
+            .who_may()
+            .into_iter()
+            .filter(|name| !given.contains(name));
+        let others = others.map(str::to_owned).collect();
+        let unknown = self.rules.from.iter();
+        let unknown = unknown.filter(|approver| self.people.behind(approver).is_none());
+        Outcome {
+            required: self.rules.required,
+            expires: counted.iter().filter_map(|one| self.ends(one.at)).min(),
+            others,
+            unknown: unknown.map(ToString::to_string).collect(),
+            counted,
+            uncounted,
+        }
+    }
+
+    /// The names of those who may consent, each once, in the order of the rules.
+    fn who_may(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        let behind = self
+            .rules
+            .from
+            .iter()
+            .filter_map(|it| self.people.behind(it));
+        for person in behind.flatten() {
+            if !names.contains(&person.name.as_str()) && !self.is_asking(person) {
+                names.push(&person.name);
+            }
+        }
+        names
+    }
+
+    fn is_asking(&self, person: &Person) -> bool {
+        match &self.asked {
+            Asked::These(these) => these.iter().any(|it| it.name == person.name),
+            Asked::Nobody | Asked::Unknown => false,
+        }
+    }
+
+    /// When a consent of that time ends; a time beyond all times is never.
+    fn ends(&self, at: Timestamp) -> Option<Timestamp> {
+        at.checked_add(self.rules.expires?).ok()
+    }
+
+    fn counts(&self, consent: &Evidence) -> Result<Counted, Why> {
+        self.is_of_subject(consent)?;
+        if self.is_rejected(consent) {
+            return Err(Why::Rejected);
+        }
+        let (person, how) = person_of(self.rules.identity, self.people, &consent.by)?;
+        if self.is_asking(person) {
+            return Err(Why::Author);
+        }
+        if !self.who_may().contains(&person.name.as_str()) {
+            return Err(Why::MayNot);
+        }
+        if matches!(self.asked, Asked::Unknown) {
+            return Err(Why::AuthorUnknown);
+        }
+        if let Some(ended) = self.ends(consent.at).filter(|ends| *ends <= self.now) {
+            return Err(Why::Expired(ended));
+        }
+        let Attested::Commit(act) = &consent.by else {
+            return Err(Why::NotFetched);
+        };
+        Ok(Counted {
+            person: person.name.clone(),
+            at: consent.at,
+            commit: act.commit.clone(),
+            how,
+        })
+    }
+
+    /// Whether a consent is of what is to change, and of what that replaces.
+    fn is_of_subject(&self, consent: &Evidence) -> Result<(), Why> {
+        let Subject {
+            images,
+            tag,
+            digest,
+            replaces,
+        } = self.subject;
+        if !images.contains(&&consent.image) || consent.tag != *tag {
+            return Err(Why::OtherReference);
+        }
+        match &consent.digest {
+            None => return Err(Why::NoDigest),
+            Some(other) if other != digest => return Err(Why::OtherDigest),
+            Some(_) => {}
+        }
+        match &consent.says {
+            Says::Approve { replaces: None } => Err(Why::NoReplaces),
+            Says::Approve {
+                replaces: Some(named),
+            } if !replaces.contains(named) => Err(Why::OtherReplaces(named.clone())),
+            Says::Approve { .. } | Says::Deploy | Says::Reject => Ok(()),
+        }
+    }
+
+    /// Whether the reference of a consent was rejected after it, by its place or by its time.
+    fn is_rejected(&self, consent: &Evidence) -> bool {
+        self.evidence.iter().any(|other| {
+            let same = other.tag == consent.tag
+                && (other.digest.is_none() || other.digest == consent.digest);
+            let later = other.at > consent.at
+                || matches!((other.place, consent.place), (Some(theirs), Some(own)) if theirs > own);
+            other.says == Says::Reject && same && later
+        })
+    }
+}
+
+/// Tells evidence of one time and place apart, so that its order does not matter.
+fn sure(evidence: &Evidence) -> Option<(&str, &str)> {
+    match &evidence.by {
+        Attested::Unknown => None,
+        Attested::Commit(act) => Some((&act.commit, &act.author)),
+    }
+}
+
+fn uncounted_of(consent: &Evidence, person: Option<String>, why: Why) -> Uncounted {
+    let commit = match &consent.by {
+        Attested::Unknown => None,
+        Attested::Commit(act) => Some(act.commit.clone()),
+    };
+    Uncounted {
+        person,
+        at: consent.at,
+        commit,
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Consents in words for a person.
+//!
+//! Invariant: one line, and nothing in it that a commit could have put there unseen.
+
+use std::fmt;
+
+use super::{How, Uncounted, Why};
+use crate::diag;
+
+/// Longest text of a commit that is quoted, in characters.
+const MAX_QUOTED: usize = 80;
+
+/// As many digits of a commit's id as `git log --oneline` shows in a large repository.
+const SHORT: usize = 12;
+
+fn quoted(text: &str) -> String {
+    diag::visible(text).chars().take(MAX_QUOTED).collect()
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherReference => f.write_str("it is of another reference"),
+            Self::NoDigest => f.write_str("it names no digest"),
+            Self::OtherDigest => f.write_str("it is of another digest"),
+            Self::NoReplaces => f.write_str("it does not say what it `replaces`"),
+            Self::OtherReplaces(named) => {
+                write!(f, "it replaces {}, which does not run", quoted(named))
+            }
+            Self::Rejected => f.write_str("the reference was rejected afterwards"),
+            Self::Expired(at) => write!(f, "it expired at {at}"),
+            Self::NotFetched => f.write_str("its commit has not been fetched"),
+            Self::Unsigned => f.write_str("its commit is not signed"),
+            Self::BadSignature(why) => {
+                write!(f, "its commit's signature can't be used: {}", quoted(why))
+            }
+            Self::UnknownKey(key) => write!(
+                f,
+                "its commit is signed with a key of nobody, {}",
+                quoted(key)
+            ),
+            Self::UnknownAuthor(email) => {
+                write!(
+                    f,
+                    "its commit's author <{}> is nobody who is listed",
+                    quoted(email)
+                )
+            }
+            Self::NotByForge => f.write_str("the forge does not attest it"),
+            Self::MayNot => f.write_str("it is of a person who may not"),
+            Self::Author => f.write_str("it is of the person who asks for the change"),
+            Self::AuthorUnknown => f.write_str(
+                "it isn't proven who asks for the change, and that person may not approve it",
+            ),
+            Self::Duplicate => f.write_str("the same person approves it in another one"),
+        }
+    }
+}
+
+impl fmt::Display for Uncounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the approval")?;
+        if let Some(person) = &self.person {
+            write!(f, " of {person}")?;
+        }
+        if let Some(short) = self.commit.as_deref().and_then(|id| id.get(..SHORT)) {
+            write!(f, " (commit {short}, {})", self.at)?;
+        }
+        write!(f, " does not count: {}", self.why)
+    }
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "signed with {}", quoted(key)),
+            Self::Author => f.write_str("by the author's address, not proven"),
+        }
+    }
+}
