@@ -13,6 +13,7 @@
 //! The only module that knows the whole chain; the leaves don't know each other.
 
 pub mod aim;
+pub mod attest;
 pub mod claims;
 pub mod decided;
 mod deeper;

@@ -289,6 +289,16 @@ fn print(explanation: &Explanation, limit: usize, output: Output) {
                 explained.same_digest.join(", ")
             ));
         }
+        for approvals in stage
+            .waits
+            .iter()
+            .filter_map(|wait| wait.approvals.as_ref())
+        {
+            output.line(format!("  at the end of {}:", approvals.file));
+            for line in approvals.entry.lines() {
+                output.line(format!("    {line}"));
+            }
+        }
         for place in &explained.places {
             output.line(format!(
                 "  {}:{}  {}",

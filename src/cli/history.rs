@@ -83,6 +83,9 @@ struct EventView {
     commit: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     reason: String,
+    /// Who approved it, where that was needed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approved_by: Vec<String>,
 }
 
 /// Runs the command.
@@ -197,6 +200,7 @@ impl EventView {
             by: event.by.name,
             commit: event.by.commit,
             reason: event.why,
+            approved_by: event.approved,
         };
         match event.what {
             What::Changed { from, to, hand } => {

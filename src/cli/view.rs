@@ -22,7 +22,7 @@ use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
 
 pub use pulls::{PullView, print as print_pulls};
-pub use waits::WaitView;
+pub use waits::{GivenView, WaitView};
 
 /// The plan of one config repo.
 #[derive(Debug, Serialize)]
@@ -67,6 +67,9 @@ pub struct ChangeView {
     /// The commit that landed it, once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Who approved it, where that was needed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<GivenView>,
     /// What is edited.
     pub edits: Vec<EditView>,
 }
@@ -295,6 +298,7 @@ impl ChangeView {
             reason: prepared.change.reason.clone(),
             link: prepared.link.clone(),
             commit: None,
+            approvals: prepared.change.approved.iter().map(GivenView::of).collect(),
             edits,
         }
     }

@@ -77,6 +77,8 @@ pub struct Event {
     pub what: What,
     /// Why, in the words of whoever did it.
     pub why: String,
+    /// Who consented to it, where it is the service's and needed that.
+    pub approved: Vec<String>,
 }
 
 /// What happened.

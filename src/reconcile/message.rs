@@ -16,7 +16,7 @@ use crate::image::{Digest, Version};
 use crate::reconcile::plan::Change;
 use crate::reconcile::prepare::{Edit, PreparedChange};
 use crate::reconcile::running::Running;
-use crate::reconcile::trailer::rejected;
+use crate::reconcile::trailer::{approved, rejected};
 
 use list::list;
 
@@ -43,6 +43,12 @@ pub fn message(changes: &[PreparedChange], style: &Commits) -> String {
     }
     for change in changes {
         let _ = writeln!(text, "{}", trailer(change));
+    }
+    for change in changes {
+        let of = (changes.len() > 1).then_some((change.app.as_str(), change.stage.as_str()));
+        for consent in &change.change.approved {
+            let _ = writeln!(text, "{}", approved(consent, of));
+        }
     }
     if style.sign_off {
         let author = &style.author;
@@ -151,7 +157,18 @@ fn places(change: &PreparedChange) -> String {
 }
 
 fn reason(change: &PreparedChange) -> String {
-    format!("{}.", clean(&change.change.reason))
+    let reason = clean(&change.change.reason);
+    match approvers(change) {
+        Some(names) => format!("{reason}; approved by {names}."),
+        None => format!("{reason}."),
+    }
+}
+
+/// The names of those who consented to a change, if anybody had to.
+pub(super) fn approvers(change: &PreparedChange) -> Option<String> {
+    let names = change.change.approved.iter();
+    let names = names.map(|consent| clean(&consent.person));
+    (!change.change.approved.is_empty()).then(|| list(names))
 }
 
 /// What the line with a link to what changed begins with.

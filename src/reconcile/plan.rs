@@ -21,7 +21,9 @@ use crate::image::{Digest, Image, Tag};
 use crate::policy::{
     Datum, ManifestFact, Platforms, Purpose, Selection, Taken, Times, Want, Write,
 };
+use crate::promotion::approval::{Counted, People};
 use crate::promotion::{Bound, Standing};
+use crate::reconcile::attest::Acts;
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
 use crate::reconcile::given::Given;
@@ -31,6 +33,7 @@ use crate::reconcile::standings::{History, Past, Told};
 use crate::registry::AccountId;
 
 mod case;
+mod consent;
 mod enter;
 mod people;
 mod promote;
@@ -41,6 +44,7 @@ mod stops;
 mod waiting;
 
 use case::{Decision, Scene};
+pub use consent::Asked;
 pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
@@ -133,6 +137,10 @@ pub struct Facts {
     pub tenures: BTreeMap<StageKey, Told>,
     /// What people decided.
     pub decided: Decided,
+    /// What the commits show that brought in consents.
+    pub acts: Acts,
+    /// Who may decide.
+    pub people: Arc<People>,
     /// What the service file holds back.
     pub holds: Arc<[Hold]>,
     /// What is held through the API, and not in Git yet.
@@ -230,8 +238,8 @@ pub struct Plan {
     pub open: Open,
     /// Sites that a change leaves as they are because other stages read them.
     pub refused: Vec<Diagnostic>,
-    /// When what stops a stage changes by the clock alone, a window of a change opens or closes, or a tag is
-    /// old enough or has rested, whichever is first: the plan is good until then. Later than the time that
+    /// When what stops a stage changes by the clock alone, a window of a change opens or closes, a consent to
+    /// one expires, or a tag is old enough or has rested, whichever is first: the plan is good until then. Later than the time that
     /// it was made at.
     pub expires: Option<Timestamp>,
     /// Where to see what changed in the images of stages that change, where they tell.
@@ -333,6 +341,8 @@ pub struct Change {
     pub reason: String,
     /// What a person went back from, if that stays in force.
     pub rejected: Option<Box<Bound>>,
+    /// The consents that it has.
+    pub approved: Vec<Counted>,
 }
 
 /// Why nothing is written.

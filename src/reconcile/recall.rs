@@ -10,6 +10,7 @@ use crate::decision::Decision;
 use crate::git::{self, CommitId, Mirror};
 use crate::image::Digest;
 use crate::promotion::{Held, Lift};
+use crate::reconcile::attest::{self, KeptActs};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::{self, Decisions, KeptDecisions, Made};
 use crate::reconcile::history::{End, History as Told, Question};
@@ -28,6 +29,7 @@ pub(super) struct Recollection {
     tenures: KeptTenures,
     takings: KeptTakings,
     decisions: KeptDecisions,
+    acts: KeptActs,
 }
 
 impl Reconciler {
@@ -39,6 +41,7 @@ impl Reconciler {
         snapshot: &Arc<Snapshot>,
         facts: &mut Facts,
     ) -> Result<(), Error> {
+        facts.people = Arc::clone(&self.repository.people);
         let Some(head) = head else {
             facts.decided = decided::unsigned(snapshot);
             return Ok(());
@@ -54,9 +57,13 @@ impl Reconciler {
                 let told = decided::read(&mirror.reader()?, head, &of_head, kept)?;
                 Ok((told, kept.is_cut()))
             };
-            deeper::looking(mirror, (&branch, head), look, |(_, is_cut)| *is_cut)
+            let lacks = |told: &(_, bool)| told.1;
+            let (decided, _) = deeper::looking(mirror, (&branch, head), look, lacks)?;
+            let kept = &mut lock(&recollection).acts;
+            let acts = attest::read(&mirror.reader()?, &of_head, &decided, kept)?;
+            Ok((decided, acts))
         });
-        (facts.decided, _) = read.await.map_err(|source| self.git_error(source))?;
+        (facts.decided, facts.acts) = read.await.map_err(|source| self.git_error(source))?;
         let known = lock(&self.recollection).standings.stages(snapshot);
         self.look_back(Some(head), snapshot, known, facts).await
     }

@@ -238,6 +238,7 @@ mod tests {
                 sites: Vec::new(),
                 reason: String::new(),
                 rejected: None,
+                approved: Vec::new(),
             },
             image: "acme/shop".parse().unwrap(),
             policy: String::new(),

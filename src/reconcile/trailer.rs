@@ -7,10 +7,14 @@ use std::fmt::Write as _;
 
 use crate::git::CommitId;
 use crate::image::{Digest, Tag};
+use crate::promotion::approval::{Counted, How};
 use crate::promotion::{Bound, Held};
 
 /// The trailer's key, with the version of its form.
 const KEY: &str = "Tagwright-Change: v1 ";
+
+/// The key of the trailer of a consent.
+const APPROVED: &str = "Tagwright-Approved-By: ";
 
 /// More changes than one commit of the service carries; what a commit holds beyond is not looked at.
 const MAX_TRAILERS: usize = 10_000;
@@ -40,6 +44,44 @@ pub fn rejected(bound: Option<&Bound>) -> String {
         }
     }
     text
+}
+
+/// The trailer of a consent: to the only change of a commit, or to that of this app and stage.
+pub fn approved(consent: &Counted, of: Option<(&str, &str)>) -> String {
+    let Counted {
+        person,
+        commit,
+        how,
+        ..
+    } = consent;
+    let mut text = format!("{APPROVED}{person} commit={commit}");
+    match how {
+        How::Key(key) => _ = write!(text, " key={key}"),
+        How::Author => text.push_str(" by=author"),
+    }
+    if let Some((app, stage)) = of {
+        let _ = write!(text, " app={app} stage={stage}");
+    }
+    text
+}
+
+/// The persons who consented to the change of a stage, as a commit's message states them.
+pub fn approvers<'m>(
+    message: &'m str,
+    app: &'m str,
+    stage: &'m str,
+) -> impl Iterator<Item = &'m str> {
+    let lines = message
+        .lines()
+        .filter_map(|line| line.strip_prefix(APPROVED));
+    lines.take(MAX_TRAILERS).filter_map(move |text| {
+        let mut words = text.split(' ');
+        let person = words.next().filter(|name| !name.is_empty())?;
+        let of_others = words
+            .filter_map(|word| word.split_once('='))
+            .any(|(key, value)| key == "app" && value != app || key == "stage" && value != stage);
+        (!of_others).then_some(person)
+    })
 }
 
 /// The changes that a commit's message states.

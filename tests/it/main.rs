@@ -61,6 +61,7 @@ mod registry_tokens;
 mod repo;
 mod scenario;
 mod scenario_ages;
+mod scenario_approvals;
 mod scenario_basic;
 mod scenario_commits;
 mod scenario_crash;

@@ -72,6 +72,9 @@ pub struct Scenario {
     followers: Option<[Service; 2]>,
 }
 
+/// What separates the keys of the entry from those of the whole file.
+pub const WHOLE: &str = "\n---\n";
+
 /// The keys of an entry where nothing else is said.
 const KEYS: &str = "policies: [policies/]";
 
@@ -124,7 +127,7 @@ impl Scenario {
 
     /// Another service that fetches so many commits at first.
     pub fn service_of_depth(&self, depth: u32) -> Service {
-        self.service_with(&format!("{}\ndepth: {depth}", self.keys))
+        self.service_with(&format!("depth: {depth}\n{}", self.keys))
     }
 
     /// Services with and without a cache see the same, however much of the history they fetched at first.
@@ -520,6 +523,7 @@ pub fn configuration(host: &str, repo: &Repo, keys: &str) -> String {
 }
 
 fn configuration_at(host: &str, url: &str, keys: &str) -> String {
+    let (keys, whole) = keys.split_once(WHOLE).unwrap_or((keys, ""));
     let keys: String = keys
         .lines()
         .map(|line| format!("    {}\n", line.replace("HOST", host)))
@@ -531,7 +535,7 @@ repositories:
     url: {url}
 {keys}registries:
   - {{host: \"{host}\", plainHttp: true, interval: 5m}}
-"
+{whole}"
     )
 }
 

@@ -14,6 +14,7 @@ fn change(from: Running) -> Change {
         sites: Vec::new(),
         reason: "6.2.0 is the highest".to_owned(),
         rejected: None,
+        approved: Vec::new(),
     }
 }
 

@@ -118,7 +118,11 @@ impl Case<'_> {
             return Decision::early(running, (step, Open::default()));
         }
         if let Some(decided) = self.decided(&running, recorded) {
-            return Decision::early(running, decided);
+            let (step, expires) = self.unless_unapproved(decided.0);
+            return Decision {
+                expires,
+                ..Decision::early(running, (step, decided.1))
+            };
         }
         if let Some(entry) = &self.app.stages[self.key.stage].entry {
             return match self.offer(entry) {
@@ -451,6 +455,7 @@ impl Case<'_> {
             sites,
             rejected: self.still_rejected(tag, matches!(selection.outcome, Outcome::UpToDate(_))),
             reason: self.reason(tag, running, selection),
+            approved: Vec::new(),
         };
         (Step::Change(change), Open::default())
     }

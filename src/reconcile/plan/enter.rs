@@ -161,6 +161,7 @@ impl Case<'_> {
             sites: self.behind(tag, Some(&digest)),
             digest,
             write: self.write,
+            approved: Vec::new(),
             rejected: self.still_rejected(tag, false),
             reason: self.reason_of(tag, offer),
         });
@@ -250,6 +251,7 @@ impl Case<'_> {
             sites: self.behind(tag, Some(digest)),
             digest: digest.clone(),
             write: self.write,
+            approved: Vec::new(),
             rejected: self.still_rejected(tag, false),
             reason: self.reason_of(tag, offer),
         });

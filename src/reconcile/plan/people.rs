@@ -79,6 +79,19 @@ impl Case<'_> {
         format!("{} {stage}", self.app.name)
     }
 
+    /// The latest decision to deploy, with its place, unless a later one rejects what it is about.
+    pub(super) fn deploying(&self) -> Option<(usize, &Made)> {
+        let all = self.made();
+        let is_deploy = |made: &Made| matches!(made.decision, Decision::Deploy { .. });
+        let place = all.iter().rposition(is_deploy)?;
+        let deploy = all[place].decision.what()?;
+        let later = all.iter().skip(place).any(|made| match &made.decision {
+            Decision::Reject { what, .. } => what.is(&deploy.tag, deploy.digest.as_ref()),
+            _ => false,
+        });
+        (!later).then_some((place, &all[place]))
+    }
+
     /// The step that people decided on, whatever the policy would choose.
     pub(super) fn decided(
         &self,
@@ -89,15 +102,13 @@ impl Case<'_> {
             let blocked = Blocked::Decisions(file.clone());
             return Some((Step::Blocked(blocked), Open::default()));
         }
-        let deploy = self
-            .made()
-            .iter()
-            .rev()
-            .find_map(|made| match &made.decision {
-                Decision::Deploy { what, reason } => Some((made, what, reason.as_deref())),
-                _ => None,
-            });
-        let (made, what, reason) = deploy?;
+        let (made, what, reason) = match self.deploying()?.1 {
+            made @ Made {
+                decision: Decision::Deploy { what, reason },
+                ..
+            } => (made, what, reason.as_deref()),
+            _ => return None,
+        };
         match self.past() {
             Known::Yes => {}
             Known::More => return Some((Step::Blocked(Blocked::History), Open::default())),
@@ -170,6 +181,7 @@ impl Case<'_> {
             sites,
             rejected: self.rolled_back(&what.tag, running, made.by.as_ref()),
             reason: words,
+            approved: Vec::new(),
         };
         (Step::Change(change), Open::default())
     }

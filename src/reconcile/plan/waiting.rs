@@ -1,14 +1,15 @@
 //! What a change still waits for, once nothing stops it: the conditions of its stage.
 //!
 //! Invariant: a change that waits is the one that would be made, with its digest as read in this pass; only
-//! when it is made is another matter. A decision what to deploy waits for nothing.
+//! when it is made is another matter. A decision what to deploy waits for consents alone.
 
 use std::fmt;
 
 use jiff::{Timestamp, Zoned};
 
 use super::case::Case;
-use super::{Change, Step};
+use super::consent::{Asked, Lack};
+use super::{Blocked, Change, Step};
 use crate::promotion::windows::{self, State};
 
 /// A change that is not made yet.
@@ -39,6 +40,8 @@ pub enum Missing {
         /// What goes at once, in words for a person.
         instead: String,
     },
+    /// People's consent.
+    Approval(Box<Asked>),
 }
 
 impl Missing {
@@ -47,6 +50,7 @@ impl Missing {
         match self {
             Self::Soak { until, .. } => Some(*until),
             Self::Window { opens, .. } => opens.as_ref().map(Zoned::timestamp),
+            Self::Approval(_) => None,
         }
     }
 
@@ -54,7 +58,7 @@ impl Missing {
     fn may_be_proposed(&self) -> bool {
         match self {
             Self::Soak { .. } => false,
-            Self::Window { .. } => true,
+            Self::Window { .. } | Self::Approval(_) => true,
         }
     }
 }
@@ -74,6 +78,7 @@ impl fmt::Display for Missing {
                 };
             }
             Self::Window { opens, instead } => (opens, instead),
+            Self::Approval(asked) => return asked.fmt(f),
         };
         match opens {
             Some(opens) => {
@@ -108,26 +113,50 @@ impl Case<'_> {
         step: Step,
         soaks: Option<Missing>,
     ) -> (Step, Option<Timestamp>) {
-        let Step::Change(change) = step else {
-            return (step, None);
+        let mut change = match step {
+            Step::Change(change) => change,
+            other => return (other, None),
         };
-        let mut changes_at = soaks.as_ref().and_then(Missing::until);
-        let mut missing: Vec<Missing> = soaks.into_iter().collect();
-        let windows = &self.app.stages[self.key.stage].windows;
-        if !windows.is_empty() {
-            let state = windows::state(windows, self.facts.now);
-            changes_at = changes_at.into_iter().chain(state.changes_at()).min();
-            if let State::Closed { opens } = state {
-                let (names, tag) = (self.names(), &change.tag);
-                let instead = format!("`tagwright deploy {names} {tag}` goes at once");
-                missing.push(Missing::Window { opens, instead });
-            }
+        let (window, changes_at) = self.window(&change);
+        let (lack, expires) = self.consents_to(&mut change, None);
+        let ends = soaks.as_ref().and_then(Missing::until);
+        let mut missing: Vec<Missing> = soaks.into_iter().chain(window).collect();
+        match lack {
+            Lack::Nothing => {}
+            Lack::Consents(asked) => missing.push(Missing::Approval(asked)),
+            Lack::History => return (Step::Blocked(Blocked::History), expires),
         }
-        let step = match missing.is_empty() {
-            true => Step::Change(change),
-            false => Step::Waiting(Waiting { change, missing }),
+        let expires = [ends, changes_at, expires].into_iter().flatten().min();
+        match missing.is_empty() {
+            true => (Step::Change(change), expires),
+            false => (Step::Waiting(Waiting { change, missing }), expires),
+        }
+    }
+
+    /// The window that a change waits for, and when that changes by the clock alone.
+    fn window(&self, change: &Change) -> (Option<Missing>, Option<Timestamp>) {
+        let stage = &self.app.stages[self.key.stage];
+        if stage.windows.is_empty() {
+            return (None, None);
+        }
+        let state = windows::state(&stage.windows, self.facts.now);
+        let changes_at = state.changes_at();
+        let missing = match state {
+            State::Open { .. } => None,
+            State::Closed { opens } => {
+                let (names, tag) = (self.names(), &change.tag);
+                let deploys = stage.consents.deploys.as_ref();
+                let instead = match deploys.is_some_and(|asked| asked.rules.required > 0) {
+                    true => format!(
+                        "`tagwright deploy {names} {tag}@{}` waits for its approvals alone",
+                        change.digest
+                    ),
+                    false => format!("`tagwright deploy {names} {tag}` goes at once"),
+                };
+                Some(Missing::Window { opens, instead })
+            }
         };
-        (step, changes_at)
+        (missing, changes_at)
     }
 }
 

@@ -89,6 +89,9 @@ pub fn body(commits: &[Prepared]) -> String {
 fn reason(change: &PreparedChange) -> String {
     let why = code(&message::clean(&change.change.reason));
     let mut text = format!("**{}**, {}: {why}\n\n", change.app, change.stage);
+    if let Some(names) = message::approvers(change) {
+        let _ = writeln!(text, "Approved by {}\n", code(&names));
+    }
     if let Some(link) = &change.link {
         // Made of plain parts alone, so it needs no more than being a link.
         let _ = writeln!(text, "What changed: <{link}>\n");
@@ -135,6 +138,9 @@ pub fn fingerprint(title: &str, commits: &[Prepared]) -> String {
     {
         let (from, to) = message::from_to(change);
         let _ = writeln!(text, "{app} {stage} {image} {from} {to} {}", change.digest);
+        for consent in &change.approved {
+            let _ = writeln!(text, "{}", consent.person);
+        }
     }
     let digest = Digest::of(text.as_bytes()).to_string();
     let hex = digest.rsplit(':').next().unwrap_or_default();
@@ -244,6 +250,7 @@ mod tests {
                 sites: Vec::new(),
                 reason: reason.to_owned(),
                 rejected: None,
+                approved: Vec::new(),
             },
             link: None,
             edits: vec![Edit {

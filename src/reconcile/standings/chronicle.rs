@@ -14,7 +14,7 @@ use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::Written;
 use crate::reconcile::history::{Event, Hand, History, Question, What, reason, subject};
 use crate::reconcile::source::Error;
-use crate::reconcile::trailer::Trailer;
+use crate::reconcile::trailer::{Trailer, approvers};
 
 /// Most events of one answer, some tens of megabytes.
 const MAX_EVENTS: usize = 100_000;
@@ -67,6 +67,7 @@ impl Chronicle<'_> {
             by,
             what,
             why,
+            approved: Vec::new(),
         });
     }
 
@@ -85,8 +86,13 @@ impl Listener for Chronicle<'_> {
             to: vec![trailer.to.to_string()],
             hand: Hand::Service,
         };
-        let why = reason(&at.info.message, trailer.app, trailer.stage);
+        let message = &at.info.message;
+        let why = reason(message, trailer.app, trailer.stage);
         self.push(name, at.by(), what, why);
+        if let Some(event) = self.events.last_mut() {
+            let names = approvers(message, trailer.app, trailer.stage);
+            event.approved = names.map(subject).collect();
+        }
         Wish::More
     }
 

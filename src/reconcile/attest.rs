@@ -1,0 +1,96 @@
+//! What the commits show that brought in decisions which consent to changes: who made them, and who signed
+//! them.
+//!
+//! Invariant: only decisions of stages that ask for consents are looked at, and each commit once in a process:
+//! a commit never changes. Whose a key is may change with the configuration, and is not told here. An entry
+//! that was there before and was brought back by a merge is the act of whoever merged it.
+//!
+//! Blocking.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::decision::Decision;
+use crate::git::{self, CommitId, Reader, Sealed};
+use crate::promotion::approval::{Act, Seal};
+use crate::reconcile::decided::{Decided, Decisions, Made};
+use crate::reconcile::snapshot::Snapshot;
+
+/// Commits that are remembered, some tens of megabytes; more of them are checked again.
+const MOST_KEPT: usize = 100_000;
+
+/// Acts, by the commit with which an entry landed and the one that added it.
+pub type Acts = BTreeMap<(CommitId, String), Act>;
+
+/// Acts that were read.
+pub type KeptActs = HashMap<CommitId, Act>;
+
+/// The acts behind what people `decided` about stages of `snapshot` that ask for consents.
+///
+/// # Errors
+/// When the mirror can't be read.
+pub fn read(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    decided: &Decided,
+    kept: &mut KeptActs,
+) -> Result<Acts, git::Error> {
+    if kept.len() > MOST_KEPT {
+        kept.clear();
+    }
+    let mut acts = Acts::new();
+    for (key, decisions) in &decided.decisions {
+        let consents = &snapshot.apps[key.app].stages[key.stage].consents;
+        let Decisions::Known(made) = decisions else {
+            continue;
+        };
+        if consents.changes.is_none() && consents.deploys.is_none() {
+            continue;
+        }
+        for (landed, added) in made.iter().filter_map(adding) {
+            let commit = acting(reader, landed, added)?;
+            let act = match kept.get(&commit) {
+                Some(act) => act.clone(),
+                None => {
+                    let act = act(reader, commit)?;
+                    kept.insert(commit, act.clone());
+                    act
+                }
+            };
+            acts.insert((landed, added.to_string()), act);
+        }
+    }
+    Ok(acts)
+}
+
+/// The commit with which a consent landed, and the one that added it.
+fn adding(made: &Made) -> Option<(CommitId, CommitId)> {
+    let consents = matches!(
+        made.decision,
+        Decision::Approve { .. } | Decision::Deploy { .. }
+    );
+    let added = made.by.as_ref()?.commit.parse().ok()?;
+    consents.then_some((made.landed?, added))
+}
+
+/// The commit whose act an entry is: the one that added it, unless the branch had that before, so that a merge
+/// has brought back what had been taken out.
+fn acting(reader: &Reader, landed: CommitId, added: CommitId) -> Result<CommitId, git::Error> {
+    let before = reader.commit_info(landed)?.parents.first().copied();
+    let again = match before {
+        Some(before) if added != landed => reader.is_ancestor(added, before)?,
+        _ => false,
+    };
+    Ok(if again { landed } else { added })
+}
+
+fn act(reader: &Reader, commit: CommitId) -> Result<Act, git::Error> {
+    Ok(Act {
+        commit: commit.to_string(),
+        author: reader.commit_info(commit)?.author.email,
+        signature: match git::sealed(reader, commit)? {
+            Sealed::No => Seal::None,
+            Sealed::By(key) => Seal::Good(key),
+            Sealed::Bad(why) => Seal::Bad(why),
+        },
+    })
+}
