@@ -31,7 +31,7 @@ mod words;
 
 pub use crate::http::PlainHttp;
 pub use crate::secret::GitHubApp;
-pub use clone::{CloneError, Errand, PersonsClone, Published, Way};
+pub use clone::{CloneError, Errand, Hand, PersonsClone, Published, Way};
 pub use commit::{Committed, NewCommit, Signature};
 pub use error::{Error, hint_of};
 pub use history::{Past, Touched};

@@ -1,7 +1,10 @@
 //! `check [PATH]`: everything that is wrong or left out, found without any registry.
 
+mod approvals;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,6 +16,7 @@ use crate::cli::walk;
 use crate::config::{self, FolderPath, ForgeAccess, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
 use crate::image::Image;
+use crate::promotion::approval::People;
 use crate::reconcile::claims::SiteRef;
 use crate::reconcile::plan::Blocked;
 use crate::reconcile::snapshot::{Memory, Snapshot};
@@ -59,7 +63,10 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
         apps: 0,
         sites: 0,
     };
-    if let Some(Configured { policies, .. }) = known {
+    if let Some(Configured {
+        policies, people, ..
+    }) = known
+    {
         let source = Source::Folder(&arguments.path);
         let waiting = walk::waiting(format!("reading {}", arguments.path.display()));
         let snapshot = Snapshot::take(source, &policies, &mut Memory::default())?;
@@ -73,6 +80,7 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
             .chain(siteless(&snapshot))
             .chain(unmanaged(&snapshot))
             .chain(unreached(&snapshot))
+            .chain(approvals::doubts(&snapshot.apps, people.as_deref()))
             .collect();
         report
             .diagnostics
@@ -115,6 +123,8 @@ pub(super) struct Configured {
     pub(super) policies: Vec<PoliciesEntry>,
     /// The URL of its config repo, and the forge that this is on, as far as they are known.
     pub(super) forge: Option<(String, ForgeAccess)>,
+    /// Who may decide, where there is a configuration.
+    pub(super) people: Option<Arc<People>>,
 }
 
 /// What is known of the tree; `None` if the configuration can't be used.
@@ -131,6 +141,7 @@ pub(super) fn configured(
         return Ok(Some(Configured {
             policies: vec![PoliciesEntry::unlimited(folder)],
             forge: None,
+            people: None,
         }));
     };
     let text = std::fs::read_to_string(&path)
@@ -161,6 +172,7 @@ pub(super) fn configured(
     let url = repository.remote.url.to_string();
     Ok(Some(Configured {
         policies: repository.policies,
+        people: Some(repository.people),
         forge: repository.forge.map(|forge| (url, forge)),
     }))
 }

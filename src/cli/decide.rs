@@ -5,6 +5,7 @@
 //! branch refuses it, it goes to a branch of its own with a pull request; where that can't be done, the
 //! entry is printed, ready to be brought in another way.
 
+mod consent;
 mod desk;
 mod letter;
 mod propose;

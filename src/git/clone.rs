@@ -88,6 +88,15 @@ pub struct Errand<'e> {
     pub way: Way,
 }
 
+/// As whom commits are made in a clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hand {
+    /// The author's address; empty where it is not known.
+    pub email: String,
+    /// Whether they are signed with an SSH key.
+    pub signs_with_ssh: bool,
+}
+
 /// A person's clone.
 #[derive(Debug, Clone)]
 pub struct PersonsClone {
@@ -123,6 +132,21 @@ impl PersonsClone {
             "FETCH_HEAD",
         ];
         git(&self.folder, &command)
+    }
+
+    /// As whom commits are made here, as far as `git` tells.
+    pub fn hand(&self) -> Hand {
+        let told = |arguments: &[&str]| git(&self.folder, arguments).unwrap_or_default();
+        let identity = told(&["var", "GIT_AUTHOR_IDENT"]);
+        let email = identity
+            .split_once('<')
+            .and_then(|(_, rest)| rest.split_once('>'));
+        let signs = told(&["config", "--type=bool", "--get", "commit.gpgSign"]);
+        let format = told(&["config", "--get", "gpg.format"]);
+        Hand {
+            email: email.map_or_else(String::new, |(email, _)| email.to_owned()),
+            signs_with_ssh: signs.trim() == "true" && format.trim() == "ssh",
+        }
     }
 
     /// The branch of the remote.

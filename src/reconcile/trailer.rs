@@ -156,6 +156,39 @@ mod tests {
     }
 
     #[test]
+    fn consents_are_read_back_for_their_change() {
+        let consent = |person: &str, how| Counted {
+            person: person.to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            commit: "0123".to_owned(),
+            how,
+        };
+        let (ada, bob) = (
+            consent("ada", How::Key("SHA256:x".into())),
+            consent("bob", How::Author),
+        );
+        let lone = approved(&ada, None);
+        assert_eq!(lone, "Tagwright-Approved-By: ada commit=0123 key=SHA256:x");
+        let message = format!(
+            "s\n\n{}\n{}\n",
+            approved(&ada, Some(("shop", "live"))),
+            approved(&bob, Some(("cart", "live")))
+        );
+        let of = |message: &str, app: &str, stage: &str| {
+            let all = approvers(message, app, stage);
+            all.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&lone, "shop", "live"), ["ada"]);
+        assert_eq!(of(&message, "shop", "live"), ["ada"]);
+        assert_eq!(of(&message, "cart", "live"), ["bob"]);
+        assert_eq!(of(&message, "cart", "test"), Vec::<String>::new());
+        assert!(
+            message.contains("bob commit=0123 by=author app=cart"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn what_is_no_trailer_says_nothing() {
         for line in [
             "Tagwright-Change: v2 app=a stage=b to=1",

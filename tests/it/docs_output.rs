@@ -20,6 +20,7 @@ use tagwright::forge::Kind;
 use tagwright::image::Digest;
 
 use crate::forges::{self, Fake};
+use crate::git_signing::ssh_key;
 use crate::markdown::Document;
 use crate::parts::{self, Server};
 use crate::repo::Repo;
@@ -273,6 +274,62 @@ impl World {
         told
     }
 
+    /// Notes what is printed while its change waits for approvals, once it has them, and of its history.
+    fn consented(&self, reference: &mut Reference) -> Option<()> {
+        let at = self.folder.path();
+        let mut people = String::from("people:\n");
+        for name in ["ada", "bob", "eve"] {
+            let key = ssh_key(at, name, &["ed25519"], "")?.with_extension("pub");
+            let key = std::fs::read_to_string(key).unwrap();
+            people.push_str(&format!(
+                "  - {{name: {name}, keys: [{{ssh: '{}'}}]}}\n",
+                key.trim()
+            ));
+        }
+        let file = at.join("tagwright.yaml");
+        let config = std::fs::read_to_string(&file).unwrap() + &people;
+        std::fs::write(file, config).unwrap();
+        let work = self.repo.clone_to();
+        let app = work.read("policies/shop.yaml");
+        let two = "approvals: {required: 2, from: [ada, bob]}";
+        let stage = format!("stages: [{{name: default, paths: ['**'], {two}}}]\n");
+        work.write("policies/shop.yaml", app + &stage);
+        let mut entries = String::new();
+        let mut approves = |who: Option<&str>| {
+            let (plan, _) = tagwright(at, &["plan"]);
+            reference.note("plan", "", &plan);
+            let Some(who) = who else {
+                return;
+            };
+            let stage = &plan["repositories"][0]["stages"][0];
+            entries.push_str(stage["waits"][0]["entry"].as_str().unwrap());
+            for (key, value) in [
+                ("gpg.format", "ssh"),
+                ("user.signingKey", at.join(who).to_str().unwrap()),
+                ("commit.gpgSign", "true"),
+            ] {
+                self.repo.git().ok(work.path(), &["config", key, value]);
+            }
+            work.write(".tagwright/decisions/shop/default.yaml", &entries);
+            work.commit("Approve");
+            work.push();
+        };
+        work.commit("Ask for approvals");
+        work.push();
+        for who in ["eve", "ada", "bob"] {
+            approves(Some(who));
+        }
+        approves(None);
+        let (landed, ended) = tagwright(at, &["sync"]);
+        assert_eq!(
+            (&landed["repositories"][0]["result"], ended),
+            (&"landed".into(), 0)
+        );
+        let (history, _) = tagwright(at, &["history"]);
+        reference.note("history", "", &history);
+        Some(())
+    }
+
     fn of(registry: Registry, repo: Repo) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (url, host) = (repo.path().display(), registry.host());
@@ -422,6 +479,13 @@ fn fields_are_those_of_the_tables() {
     };
     for value in world.proposed(&mut reference) {
         reference.note("sync", "", &value);
+    }
+
+    let Some(world) = World::pending() else {
+        return;
+    };
+    if world.consented(&mut reference).is_none() {
+        return;
     }
 
     let unknown = &reference.unknown;

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::letter::{Letter, Outlet};
-use super::{Place, Stage};
+use super::{Place, Stage, consent};
 use crate::cli::check;
 use crate::cli::output::{Exit, Output, has_errors};
 use crate::config::App;
@@ -17,6 +18,7 @@ use crate::decision::{self, Decided, Decision};
 use crate::git::{PersonsClone, origin};
 use crate::image::Reference;
 use crate::policy::Recorded;
+use crate::promotion::approval::People;
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::running::Running;
 use crate::reconcile::snapshot::{Memory, Snapshot};
@@ -28,16 +30,18 @@ pub(super) struct Desk {
     snapshot: Snapshot,
     key: StageKey,
     outlet: Outlet,
+    people: Option<Arc<People>>,
 }
 
 impl Desk {
     pub(super) fn open(stage: &Stage, config: Option<&Path>) -> anyhow::Result<Self> {
-        let (snapshot, outlet) = open(&stage.place, config)?;
+        let (snapshot, outlet, people) = open(&stage.place, config)?;
         let key = stage_of(&snapshot, &stage.app, &stage.stage)?;
         Ok(Self {
             snapshot,
             key,
             outlet,
+            people,
         })
     }
 
@@ -84,7 +88,8 @@ impl Desk {
             | Running::Split {
                 highest: version, ..
             } => Some(version.tag.to_string()),
-            Running::Nothing | Running::Unordered(_) => None,
+            Running::Unordered(_) => Some(self.running().to_string()),
+            Running::Nothing => None,
         }
     }
 
@@ -102,6 +107,13 @@ impl Desk {
     }
 
     pub(super) fn publish(&self, decisions: &[Decision], output: Output) -> anyhow::Result<Exit> {
+        let declared = &self.app().stages[self.key.stage];
+        for decision in decisions {
+            let (people, hand) = (self.people.as_deref(), self.outlet.clone.hand());
+            for doubt in consent::doubts(decision, declared, people, &hand)? {
+                output.note(format!("warning: {doubt}"));
+            }
+        }
         let (app, stage) = self.snapshot.names(self.key);
         let words: Vec<&str> = decisions.iter().map(Decision::word).collect();
         let letter = Letter {
@@ -123,7 +135,7 @@ pub(super) fn freeze(
     config: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let (snapshot, outlet) = open(place, config)?;
+    let (snapshot, outlet, _) = open(place, config)?;
     let named = match freezing.stages() {
         Stages::All => Vec::new(),
         Stages::Named(names) => names.clone(),
@@ -161,8 +173,11 @@ pub(super) fn freeze(
     letter.publish(&outlet, output)
 }
 
-/// What a clone holds, and the clone as something to publish from.
-fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, Outlet)> {
+/// What a clone holds, the clone as something to publish from, and the people who are known.
+fn open(
+    place: &Place,
+    config: Option<&Path>,
+) -> anyhow::Result<(Snapshot, Outlet, Option<Arc<People>>)> {
     let origin =
         origin(&place.path).with_context(|| format!("{} is no Git clone", place.path.display()))?;
     let branch = place.branch.clone().or(origin.branch);
@@ -185,7 +200,7 @@ fn open(place: &Place, config: Option<&Path>) -> anyhow::Result<(Snapshot, Outle
         proposing: place.proposing.clone(),
         forge: known.forge,
     };
-    Ok((snapshot, outlet))
+    Ok((snapshot, outlet, known.people))
 }
 
 fn stage_of(snapshot: &Snapshot, app: &str, stage: &str) -> anyhow::Result<StageKey> {

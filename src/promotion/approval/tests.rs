@@ -289,7 +289,7 @@ proptest! {
         let before = judged(&rules, &evidence, None);
         let with: Vec<Evidence> = evidence.iter().cloned().chain([more.clone()]).collect();
         let after = judged(&rules, &with, None);
-        let alone = judged(&rules, &[more.clone()], None);
+        let alone = judged(&rules, std::slice::from_ref(&more), None);
         if more.says == Says::Reject {
             prop_assert!(after.counted.len() <= before.counted.len());
         } else if alone.counted.is_empty() {
