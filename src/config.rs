@@ -13,6 +13,7 @@
 mod app;
 mod approvals;
 mod apps;
+mod checks;
 mod conditions;
 mod credential;
 mod defaults;
@@ -40,6 +41,7 @@ mod tests;
 pub use app::{App, Detect, Stage};
 pub use approvals::{Approvals, Consents};
 pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
+pub use checks::{Check, CheckOf, StatusGlob};
 pub use conditions::Freeze;
 pub use duration::duration;
 pub use folder::FolderPath;

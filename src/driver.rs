@@ -300,7 +300,7 @@ fn waiting(pass: &Pass) -> BTreeSet<String> {
             return None;
         };
         let (app, name) = snapshot.names(stage.key);
-        let (tag, words) = (&waiting.change.tag, waiting.words());
+        let (tag, words) = (&waiting.change.tag, waiting.brief());
         Some(format!("{app}: {name} -> {tag} waits: {words}"))
     });
     waiting.collect()

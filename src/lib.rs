@@ -37,7 +37,7 @@
 //! 1. Ground, which imports nothing of ours: [`image`] (the words), [`diag`], [`clock`], [`http`],
 //!    [`secret`].
 //! 2. Leaves, which import ground only and never each other: [`policy`], [`manifest`], [`registry`],
-//!    [`git`], [`promotion`], [`decision`], [`forge`], [`notify`], [`state`]. Read `policy` first; it has no I/O at all.
+//!    [`git`], [`promotion`], [`decision`], [`forge`], [`gate`], [`notify`], [`state`]. Read `policy` first; it has no I/O at all.
 //! 3. [`config`]: files into types in which nothing can be wrong.
 //! 4. [`reconcile`]: the one module that knows the whole chain.
 //! 5. What stands on it: [`driver`] (when passes are made), [`server`] (health and metrics), [`demo`] (a
@@ -85,6 +85,7 @@ pub mod driver;
 pub mod forge;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod gate;
 pub mod git;
 pub mod http;
 pub mod image;

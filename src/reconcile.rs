@@ -14,6 +14,7 @@
 
 pub mod aim;
 pub mod attest;
+pub mod checks;
 pub mod claims;
 pub mod decided;
 mod deeper;
@@ -56,6 +57,7 @@ use crate::config::{App, Commits, Hold, PushMode, Repository};
 use crate::forge;
 use crate::git::{self, CommitId, Keyring, Mirror};
 use crate::image::Tag;
+use crate::reconcile::checks::Book;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::given::Ledger;
 use crate::reconcile::observe::{Look, Observer};
@@ -137,6 +139,7 @@ pub struct Reconciler {
     parking: Parking,
     queue: Queue,
     pulls: Pulls,
+    checks: Book,
 }
 
 /// What a pass saw and means to do.
@@ -270,7 +273,9 @@ impl Reconciler {
         let head = self.fetch().await?;
         let snapshot = self.snapshot_of(head).await?;
         let mut seen = self.look(&snapshot).await?;
+        self.checks.begin(freshness);
         let mut facts = self.list(&snapshot, freshness).await;
+        facts.unopened = self.unopened(&snapshot, seen.as_ref());
         facts.closed = self.closed(&snapshot, seen.as_ref());
         let (mut facts, mut plan) = self.plan(&snapshot, facts, Some(head)).await?;
         for _ in 0..MAX_READINGS {
@@ -309,6 +314,7 @@ impl Reconciler {
                 .await
                 .map_err(|source| self.source_error(source))?;
         let snapshot = Arc::new(snapshot);
+        self.checks.begin(Freshness::Anew);
         let facts = self.list(&snapshot, Freshness::Anew).await;
         let (facts, plan) = self.plan(&snapshot, facts, None).await?;
         let plan = self.published(plan, &snapshot, None);
@@ -434,6 +440,7 @@ impl Reconciler {
             self.observer.resolve(&plan.open.needs, &mut facts).await;
             self.observer.check(&plan.open.checks, &mut facts).await;
             self.observer.describe(&plan.open.digests, &mut facts).await;
+            self.ask(&plan.open.asks, &mut facts).await;
             plan = self.plan_once(snapshot, &facts);
         }
         plan.give_up(MAX_READINGS);

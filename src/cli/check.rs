@@ -1,6 +1,7 @@
 //! `check [PATH]`: everything that is wrong or left out, found without any registry.
 
 mod approvals;
+mod checks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
+use self::checks::Answering;
 use crate::cli::output::{self, Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::cli::walk;
@@ -64,7 +66,10 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
         sites: 0,
     };
     if let Some(Configured {
-        policies, people, ..
+        policies,
+        people,
+        answering,
+        ..
     }) = known
     {
         let source = Source::Folder(&arguments.path);
@@ -81,6 +86,7 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
             .chain(unmanaged(&snapshot))
             .chain(unreached(&snapshot))
             .chain(approvals::doubts(&snapshot.apps, people.as_deref()))
+            .chain(answering.map_or_else(Vec::new, |it| it.unanswered(&snapshot)))
             .collect();
         report
             .diagnostics
@@ -125,6 +131,8 @@ pub(super) struct Configured {
     pub(super) forge: Option<(String, ForgeAccess)>,
     /// Who may decide, where there is a configuration.
     pub(super) people: Option<Arc<People>>,
+    /// What answers the checks of stages, where there is a configuration.
+    answering: Option<Answering>,
 }
 
 /// What is known of the tree; `None` if the configuration can't be used.
@@ -142,6 +150,7 @@ pub(super) fn configured(
             policies: vec![PoliciesEntry::unlimited(folder)],
             forge: None,
             people: None,
+            answering: None,
         }));
     };
     let text = std::fs::read_to_string(&path)
@@ -170,10 +179,13 @@ pub(super) fn configured(
         "the configuration has several config repos: name the one of this tree with --repository"
     );
     let url = repository.remote.url.to_string();
+    let gates = repository.gates.into_iter().map(|gate| gate.name);
+    let answering = Answering::new(gates.collect(), repository.forge.as_ref());
     Ok(Some(Configured {
         policies: repository.policies,
         people: Some(repository.people),
         forge: repository.forge.map(|forge| (url, forge)),
+        answering: Some(answering),
     }))
 }
 

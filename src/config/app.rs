@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::approvals::{self, Consents};
+use super::checks::{self, Check};
 use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::name::{FluxMarker, Name};
@@ -89,6 +90,8 @@ pub struct Stage {
     pub entry: Option<Entry>,
     /// Whose consent its changes need.
     pub consents: Consents,
+    /// What must be green before a change.
+    pub checks: Vec<Check>,
 }
 
 /// The file an app comes from, and the entry whose limits hold.
@@ -213,6 +216,7 @@ fn whole_repository(
         freezes: Vec::new(),
         entry: None,
         consents: Consents::default(),
+        checks: Vec::new(),
     }])
 }
 
@@ -268,6 +272,7 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
     let freezes = conditions::freezes(&mut raw.freezes, report);
     let wanted = promotion::wanted(&mut raw, report);
     let consents = approvals::consents(&mut raw, above.identity, report);
+    let checks = checks::checks(&mut raw.checks, report);
     let policy = policy?;
     let push = match raw.push.take() {
         Some(push) => Some(push.value),
@@ -280,6 +285,7 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
         windows: windows?,
         freezes: freezes?,
         consents: consents?,
+        checks: checks?,
         paths: Paths::new(include?, exclude?),
         entry: None,
         policy,

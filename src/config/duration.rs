@@ -87,6 +87,54 @@ impl Scalar for Window {
     }
 }
 
+/// How long a gate may take to answer: 1 second to 1 minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateTimeout(pub Duration);
+
+impl GateTimeout {
+    /// Where nothing is said: a gate that asks a metrics store takes a few seconds.
+    pub const USUAL: Self = Self(Duration::from_secs(10));
+}
+
+impl Scalar for GateTimeout {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        if (SHORTEST..=MINUTE).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("the timeout of a gate is at least 1s and at most 1m"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[sm]$"})
+    }
+}
+
+/// For how long the answer of a gate counts: 1 second to 1 day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateInterval(pub Duration);
+
+impl GateInterval {
+    /// Where nothing is said: as often as Git is fetched.
+    pub const USUAL: Self = Self(Duration::from_secs(MINUTE));
+}
+
+impl Scalar for GateInterval {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let seconds = parse(text)?;
+        if (SHORTEST..=DAY).contains(&seconds) {
+            return Ok(Self(Duration::from_secs(seconds)));
+        }
+        let message = format!("`{text}` is out of range");
+        Err(Mistake::new(message).hint("the interval of a gate is at least 1s and at most 1d"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+[smhd]$"})
+    }
+}
+
 /// How long changes may be made once a window opens: 1 minute to 366 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenFor(pub Duration);

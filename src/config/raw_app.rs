@@ -22,7 +22,7 @@ use crate::manifest::Part;
 use crate::policy::Span;
 use crate::policy::{Unordered, Write};
 use approvals::{RawApprovals, RawFastLane};
-use conditions::{RawFreeze, RawWindow};
+use conditions::{RawCheck, RawFreeze, RawWindow};
 pub use promotion::{After, Promote};
 
 mirror! {
@@ -112,8 +112,8 @@ mirror! {
         approvals = "approvals": RawApprovals,
         /// What a decision to deploy needs: what the stage asks for if nothing is said.
         fast_lane = "fastLane": RawFastLane,
-        /// Not supported yet: checks that must have passed.
-        checks = "checks": Unsupported,
+        /// What must be green before a change is made.
+        checks = "checks": Vec<At<RawCheck>>,
         /// How its changes are published, if more strictly than the repository's: `off`, `pullRequest` or
         /// `direct`.
         push = "push": PushMode,

@@ -17,6 +17,7 @@ use crate::registry::Api;
 
 pub mod after_push;
 pub mod commit;
+pub mod gates;
 pub mod holds;
 pub mod people;
 pub mod push;
@@ -25,6 +26,7 @@ mod values;
 
 use after_push::RawNudge;
 use commit::RawCommit;
+use gates::RawGate;
 use holds::RawHold;
 use people::{OfPeople, RawGroup, RawPerson};
 use push::{RawForge, RawPush};
@@ -46,6 +48,8 @@ mirror! {
         cache = "cache": RawCache,
         /// What is not to be changed, in every config repo.
         holds = "holds": Vec<At<RawHold>>,
+        /// Servers that are asked whether changes may be made, where a stage's `checks` name them.
+        gates = "gates": Vec<At<RawGate>>,
         /// The people who may decide.
         people = "people": Vec<At<RawPerson>>,
         /// Not a key: keys are those of `people`.

@@ -20,6 +20,7 @@ use super::raw_service::push::PushMode;
 use super::raw_service::{RawEntry, RawPolicies, RawRepository, RawService};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
+use crate::gate::Gate;
 use crate::git::{AllowedSigners, Remote};
 use crate::notify::Nudge;
 use crate::promotion::approval::{Identity, People};
@@ -27,6 +28,7 @@ use crate::registry::Access;
 
 mod after_push;
 mod commit;
+mod gates;
 mod holds;
 mod people;
 mod push;
@@ -38,6 +40,7 @@ mod verify;
 use after_push::nudges;
 use commit::commits;
 pub use commit::{Commits, Signing};
+use gates::gates;
 pub use holds::Hold;
 use holds::holds;
 use people::people;
@@ -96,6 +99,8 @@ pub struct Repository {
     pub holds: Vec<Hold>,
     /// Who may decide; the same people in every config repo.
     pub people: Arc<People>,
+    /// The gates that stages may name; the same in all config repos.
+    pub gates: Vec<Gate>,
 }
 
 /// A folder of app files and what its apps may do.
@@ -148,12 +153,17 @@ pub(super) fn convert(mut raw: RawService, report: &mut Report<'_>) -> Option<Se
     let repositories = raw.repositories.take()?.value;
     report_repeated(&repositories, report);
     let everywhere = holds(&mut raw.holds, true, report);
+    let gates = gates(&mut raw.gates, report);
     let people = people(&mut raw, report);
     let converted: Vec<_> = repositories
         .into_iter()
         .map(|raw| {
             let shared = (everywhere.as_deref()?, people.as_ref()?);
-            repository(raw.value, &registries, shared, report)
+            let repository = repository(raw.value, &registries, shared, report);
+            Some(Repository {
+                gates: gates.clone()?,
+                ..repository?
+            })
         })
         .collect();
     let server = server(&mut raw.server, report);
@@ -262,6 +272,7 @@ fn repository(
         changes_per_pass: changes_per_pass(&mut raw)?,
         holds: [everywhere, &own?].concat(),
         people: Arc::clone(people),
+        gates: Vec::new(),
     })
 }
 

@@ -5,6 +5,7 @@ mod apps;
 mod clouds;
 mod conditions;
 mod examples;
+mod gates;
 mod hostile;
 mod presets;
 mod promotion;

@@ -9,7 +9,7 @@
 
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use crate::policy::{
 use crate::promotion::approval::{Counted, People};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::attest::Acts;
+use crate::reconcile::checks::{Ask, Reply};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
 use crate::reconcile::given::Given;
@@ -33,6 +34,7 @@ use crate::reconcile::standings::{History, Past, Told};
 use crate::registry::AccountId;
 
 mod case;
+mod checks;
 mod consent;
 mod enter;
 mod people;
@@ -147,6 +149,10 @@ pub struct Facts {
     pub given: Arc<[Given]>,
     /// What people do not want, since they closed its pull request.
     pub closed: BTreeMap<StageKey, Vec<Closed>>,
+    /// Stages whose changes go by pull request, and whose own is not open yet.
+    pub unopened: BTreeSet<StageKey>,
+    /// What gates and statuses say.
+    pub asked: BTreeMap<Ask, Reply>,
 }
 
 /// When stages first took digests, by the history of the branch.
@@ -206,6 +212,8 @@ pub struct Open {
     pub tenures: Vec<StageKey>,
     /// Digests of which it must be known when a stage first took them.
     pub takings: Vec<Digest>,
+    /// What gates and statuses say.
+    pub asks: Vec<Ask>,
 }
 
 impl Open {
@@ -217,6 +225,7 @@ impl Open {
             && self.pasts.is_empty()
             && self.tenures.is_empty()
             && self.takings.is_empty()
+            && self.asks.is_empty()
     }
 
     fn append(&mut self, mut other: Self) {
@@ -226,6 +235,7 @@ impl Open {
         self.pasts.append(&mut other.pasts);
         self.tenures.append(&mut other.tenures);
         self.takings.append(&mut other.takings);
+        self.asks.append(&mut other.asks);
     }
 }
 

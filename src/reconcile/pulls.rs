@@ -68,6 +68,8 @@ pub(super) struct Seen {
     /// The branches of open pull requests of this entry that are not below its prefix; their commits are not
     /// here.
     strays: BTreeSet<String>,
+    /// The apps and stages whose changes the open ones propose.
+    noted: BTreeSet<(String, String)>,
     /// Why the forge does not tell, if it doesn't.
     pub(super) trouble: Option<String>,
 }
@@ -117,6 +119,14 @@ impl Gate {
             Self::Open => None,
             Self::Stopped(why) | Self::Unsure(why) => Some(why),
         }
+    }
+}
+
+impl Seen {
+    /// Whether an open pull request proposes a change of a stage.
+    fn has(&self, snapshot: &Snapshot, key: StageKey) -> bool {
+        let (app, stage) = snapshot.names(key);
+        self.noted.contains(&(app.to_owned(), stage.to_owned()))
     }
 }
 
@@ -239,9 +249,13 @@ impl Reconciler {
     /// Tells this entry's open pull requests from those of others on the same remote.
     fn sort_out(&mut self, pulls: Vec<Pull>, seen: &mut Seen) {
         for pull in pulls {
-            let owner = words::of(&pull).map(|note| note.owner);
+            let note = words::of(&pull);
+            let owner = note.as_ref().map(|note| &note.owner);
             let is_ours = owner.is_none_or(|owner| owner == self.repository.name.as_str());
             if pull.base == self.repository.branch && is_ours {
+                let changes = note.into_iter().flat_map(|note| note.changes);
+                let names = changes.map(|(app, stage, _)| (app, stage));
+                seen.noted.extend(names);
                 seen.open.entry(pull.branch.clone()).or_insert(pull);
             } else {
                 seen.others.insert(pull.branch);
@@ -270,6 +284,19 @@ impl Reconciler {
         }
     }
 
+    /// The stages of `snapshot` whose changes go by pull request and are in none that is open.
+    pub(super) fn unopened(&self, snapshot: &Snapshot, seen: Option<&Seen>) -> BTreeSet<StageKey> {
+        let Some(seen) = seen else {
+            return BTreeSet::new();
+        };
+        let unopened = snapshot.claims.stages.keys().filter(|key| {
+            let stage = &snapshot.apps[key.app].stages[key.stage];
+            let goes = way(&self.repository, stage) == PushMode::PullRequest;
+            goes && !seen.has(snapshot, **key)
+        });
+        unopened.copied().collect()
+    }
+
     /// Asks what became of earlier pull requests of the groups for which `plan` would open one; says
     /// whether anything was learnt.
     pub(super) async fn look_up(
@@ -285,7 +312,7 @@ impl Reconciler {
             return false;
         }
         let forge = Arc::clone(forge);
-        let groups = self.groups(plan, snapshot).into_keys();
+        let groups = self.groups(plan, snapshot, seen).into_keys();
         let unknown = groups
             .filter(|branch| !seen.open.contains_key(branch) && !self.pulls.ended.is_known(branch));
         // No more than could be opened; what was closed makes room for the next ones.
@@ -320,15 +347,24 @@ impl Reconciler {
         most.saturating_sub(seen.open.len())
     }
 
-    /// The changes that go by pull request, also those that still wait, by the branches of their groups.
+    /// The changes that go by pull request, also those that still wait, by the branches of their groups. What
+    /// keeps one from being proposed does so until it has been; then it keeps it from being merged.
     fn groups<'p>(
         &self,
         plan: &'p Plan,
         snapshot: &Snapshot,
+        seen: &Seen,
     ) -> BTreeMap<String, Vec<&'p StagePlan>> {
         let mut groups: BTreeMap<String, Vec<&StagePlan>> = BTreeMap::new();
         for stage in &plan.stages {
-            if stage.wanted().is_some() && self.is_proposed(snapshot, stage) {
+            let is_early = match &stage.step {
+                Step::Waiting(waiting) => !waiting.may_be_opened(),
+                _ => false,
+            };
+            if stage.wanted().is_some()
+                && self.is_proposed(snapshot, stage)
+                && (!is_early || seen.has(snapshot, stage.key))
+            {
                 let branch = self.branch_of(snapshot, stage);
                 groups.entry(branch).or_default().push(stage);
             }

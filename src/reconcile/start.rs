@@ -11,6 +11,7 @@ use crate::config::{Repository, Signing};
 use crate::forge::Forge;
 use crate::git::{Keyring, Mirror};
 use crate::reconcile::Reconciler;
+use crate::reconcile::checks::Book;
 use crate::reconcile::given::Ledger;
 use crate::reconcile::observe::Observer;
 use crate::reconcile::pulls::Pulls;
@@ -65,7 +66,11 @@ impl Reconciler {
             Some(Signing::Key(key)) => Some(Arc::new(Mutex::new(Keyring::new(key.clone())))),
             Some(Signing::Forge) | None => None,
         };
+        let name = start.repository.name.as_str();
+        let news = start.observer.poller().news(name);
+        let checks = Book::new(&start.repository.gates, start.clock.clone(), news);
         Self {
+            checks,
             keyring,
             holds: start.repository.holds.clone().into(),
             given: start.given,

@@ -201,3 +201,42 @@ fn of_several_config_repos_one_must_be_named() {
     let ran = place.run(&["check", "--repository", "three"]).exits(1);
     assert!(ran.stderr.contains("`three`"), "{}", ran.stderr);
 }
+
+#[test]
+fn checks_that_nobody_answers_are_told_with_their_place() {
+    let app = "version: 1\napp: shop\nimage: ghcr.io/acme/shop\nstages:\n  - {name: staging, paths: [apps/**]}\n  - name: live\n    paths: [live/**]\n    after: staging\n    checks: [{gate: budgte}, {gate: load}, {gate: budget}, {statuses: [ci/e2e]}]\n";
+    let place = Place::new(&[("policies/shop.yaml", app), POD, ("live/shop.yaml", POD.1)]);
+    // Without a configuration nobody knows.
+    place.run(&["check", "--strict"]).exits(0);
+    let config = "version: 1\nrepositories:\n  - name: fleet\n    url: ./fleet.git\n    policies: [policies/]\ngates: [{name: budget, url: 'https://slo.example.com'}]\n";
+    place.write("tagwright.yaml", config);
+    let ran = place.run(&["check", "--strict", "-o", "json"]).exits(1);
+    assert_eq!(
+        told(&ran.json()),
+        [
+            "policies/shop.yaml:9:14: warning: no gate is called `budgte`, so the stage never changes (did you mean `budget`?)",
+            "policies/shop.yaml:9:30: warning: no gate is called `load`, so the stage never changes (add it under `gates` in tagwright.yaml)",
+            "policies/shop.yaml:9:60: warning: no forge can be asked for statuses, so the stage never changes (add `forge` to the config repo in tagwright.yaml)",
+        ]
+    );
+    let forge = "    forge: {kind: github, api: 'https://ghe.example.com/api/v3', repository: acme/fleet, credentials: {token: {env: T}}}\ngates:";
+    place.write(
+        "tagwright.yaml",
+        config
+            .replace("gates:", forge)
+            .replace("budget, url", "budgte, url"),
+    );
+    let ran = place.run(&["check", "-o", "json"]).exits(0);
+    assert_eq!(told(&ran.json()).len(), 2, "{}", ran.stdout);
+    place.write(
+        "policies/shop.yaml",
+        app.replace("    after: staging\n", ""),
+    );
+    let ran = place.run(&["check", "-o", "json"]).exits(0);
+    let alone = "policies/shop.yaml:8:60: warning: no stage comes before";
+    assert!(
+        told(&ran.json()).iter().any(|line| line.starts_with(alone)),
+        "{}",
+        ran.stdout
+    );
+}

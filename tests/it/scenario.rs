@@ -184,6 +184,13 @@ impl Scenario {
         self.service = self.another_service();
     }
 
+    /// The service begins anew, with these keys in its file besides config repo and registry.
+    pub fn serves_with(&mut self, file: &str) {
+        let own = self.keys.split("\n---\n").next().unwrap_or_default();
+        self.keys = format!("{own}\n---\n{file}");
+        self.service = self.another_service();
+    }
+
     /// The text with the registry's host.
     pub fn text(&self, text: &str) -> String {
         text.replace("HOST", &self.registry.host())
@@ -517,7 +524,8 @@ fn push_content(registry: &Registry, repository: &str, tag: &str, content: &str)
     registry.push(repository, tag, &image)
 }
 
-/// The configuration of a service for one config repo and one registry.
+/// The configuration of a service for one config repo and one registry. What follows a line of `---` in
+/// `keys` are keys of the file itself.
 pub fn configuration(host: &str, repo: &Repo, keys: &str) -> String {
     configuration_at(host, &repo.path().display().to_string(), keys)
 }

@@ -35,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
             "promotion",
             "decision",
             "forge",
+            "gate",
             "webhook",
             "notify",
             "state",

@@ -13,7 +13,7 @@ use crate::reconcile::plan::{Asked, Missing};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitView {
-    /// `soak`, `window` or `approval`.
+    /// `soak`, `window`, `approval` or `check`.
     pub kind: &'static str,
     /// What it is, and what goes without, in words for a person.
     pub words: String,
@@ -80,6 +80,7 @@ impl WaitView {
         let (kind, approvals) = match missing {
             Missing::Soak { .. } => ("soak", None),
             Missing::Window { .. } => ("window", None),
+            Missing::Check { .. } => ("check", None),
             Missing::Approval(asked) => ("approval", Some(ApprovalsView::of(asked))),
         };
         Self {

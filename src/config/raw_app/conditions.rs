@@ -4,9 +4,11 @@
 
 use schemars::{Schema, json_schema};
 
+use super::super::checks::{MAX_STATUS, StatusGlob};
 use super::super::duration::OpenFor;
+use super::super::name::Name;
 use super::super::raw_service::holds::Moment;
-use super::super::read::{Scalar, mirror};
+use super::super::read::{At, Scalar, mirror};
 use super::super::report::Mistake;
 use crate::promotion::windows::{Error, Schedule, Zone};
 
@@ -31,6 +33,27 @@ mirror! {
         until = "until": Moment,
         /// Why.
         reason = "reason": String,
+    }
+}
+
+mirror! {
+    /// Something that must be green before a change: a gate, or statuses.
+    RawCheck requires [] {
+        /// A gate of the service file, by its name.
+        gate = "gate": Name,
+        /// Names of statuses and checks, or globs over them, that the forge has for the commit which
+        /// brought the change to the stage before.
+        statuses = "statuses": Vec<At<StatusGlob>>,
+    }
+}
+
+impl Scalar for StatusGlob {
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        Self::new(text)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "minLength": 1, "maxLength": MAX_STATUS})
     }
 }
 

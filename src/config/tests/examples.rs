@@ -10,6 +10,7 @@ use crate::config::credential::{RawGitCredentials, RawGitHubApp, RawRegistryCred
 use crate::config::raw_app::{RawApp, RawStage};
 use crate::config::raw_service::after_push::{RawArgoCd, RawFlux, RawNudge};
 use crate::config::raw_service::commit::{RawCommit, RawSigning};
+use crate::config::raw_service::gates::RawGate;
 use crate::config::raw_service::holds::RawHold;
 use crate::config::raw_service::push::{RawForge, RawForgeCredentials, RawPush};
 use crate::config::raw_service::server::{RawCaller, RawServer};
@@ -122,6 +123,7 @@ fn schemas_know_the_keys_of_the_reader() {
         (&service, "RawForgeCredentials", RawForgeCredentials::KEYS),
         (&service, "RawLimits", RawLimits::KEYS),
         (&service, "RawHold", RawHold::KEYS),
+        (&service, "RawGate", RawGate::KEYS),
         (&service, "RawVerify", RawVerify::KEYS),
         (&service, "RawNudge", RawNudge::KEYS),
         (&service, "RawFlux", RawFlux::KEYS),
@@ -186,6 +188,7 @@ fn the_reference_names_every_key() {
         RawPush::KEYS,
         RawLimits::KEYS,
         RawHold::KEYS,
+        RawGate::KEYS,
         RawVerify::KEYS,
         RawNudge::KEYS,
         RawFlux::KEYS,

@@ -33,7 +33,7 @@ fn keys_of_an_app() {
 
 #[test]
 fn keys_of_a_stage() {
-    for key in ["repository", "image", "pin", "checks"] {
+    for key in ["repository", "image", "pin"] {
         assert!(RawStage::KEYS.known.contains(&key), "{key}");
         refusal(
             key,

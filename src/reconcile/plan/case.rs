@@ -170,7 +170,7 @@ impl Case<'_> {
         soaks: Option<Missing>,
     ) -> Decision {
         let (step, open) = self.unless_stopped(step, open);
-        let (step, expires) = self.unless_waiting(step, soaks);
+        let (step, open, expires) = self.unless_missing(step, open, soaks);
         Decision {
             running,
             selection: Some(selection),

@@ -191,7 +191,7 @@ impl Case<'_> {
             too_fast: None,
         });
         let (step, open) = self.unless_stopped(decided.0, decided.1);
-        let (step, expires) = self.unless_waiting(step, soaks);
+        let (step, open, expires) = self.unless_missing(step, open, soaks);
         Decision {
             running,
             selection: None,

@@ -1,6 +1,8 @@
 //! What is decided for one stage, case by case.
 
+mod checks;
 mod shared;
+mod statuses;
 mod waiting;
 
 use super::*;

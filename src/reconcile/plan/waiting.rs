@@ -42,6 +42,15 @@ pub enum Missing {
     },
     /// People's consent.
     Approval(Box<Asked>),
+    /// A check of the stage that is not green.
+    Check {
+        /// What it says, in words that are the same as long as it says the same.
+        brief: String,
+        /// The same with the other side's own words.
+        full: String,
+        /// When it is asked again, if by the clock.
+        again: Option<Timestamp>,
+    },
 }
 
 impl Missing {
@@ -50,15 +59,42 @@ impl Missing {
         match self {
             Self::Soak { until, .. } => Some(*until),
             Self::Window { opens, .. } => opens.as_ref().map(Zoned::timestamp),
-            Self::Approval(_) => None,
+            Self::Approval(_) | Self::Check { .. } => None,
         }
     }
 
-    /// Whether a pull request may be opened all the same.
+    /// A check that says `brief`, with these words of its own where it has any.
+    pub(super) fn check(brief: impl Into<String>, own: &str, again: Option<Timestamp>) -> Self {
+        let brief = brief.into();
+        let full = match (own, brief.strip_suffix(')')) {
+            ("", _) => brief.clone(),
+            (_, Some(open)) => format!("{open}: {own})"),
+            (_, None) => format!("{brief}: {own}"),
+        };
+        Self::Check { brief, full, again }
+    }
+
+    /// Whether there may be a pull request all the same.
     fn may_be_proposed(&self) -> bool {
         match self {
             Self::Soak { .. } => false,
+            Self::Window { .. } | Self::Approval(_) | Self::Check { .. } => true,
+        }
+    }
+
+    /// Whether one may be opened all the same.
+    fn may_be_opened(&self) -> bool {
+        match self {
+            Self::Soak { .. } | Self::Check { .. } => false,
             Self::Window { .. } | Self::Approval(_) => true,
+        }
+    }
+
+    /// What is missing, without what differs each time it is looked at.
+    fn brief(&self) -> String {
+        match self {
+            Self::Soak { .. } | Self::Window { .. } | Self::Approval(_) => self.to_string(),
+            Self::Check { brief, .. } => brief.clone(),
         }
     }
 }
@@ -79,6 +115,13 @@ impl fmt::Display for Missing {
             }
             Self::Window { opens, instead } => (opens, instead),
             Self::Approval(asked) => return asked.fmt(f),
+            Self::Check { full, again, .. } => {
+                f.write_str(full)?;
+                return match again {
+                    Some(again) => write!(f, ", asked again at {again}"),
+                    None => Ok(()),
+                };
+            }
         };
         match opens {
             Some(opens) => {
@@ -93,7 +136,7 @@ impl fmt::Display for Missing {
 }
 
 impl Waiting {
-    /// Whether a pull request may be opened all the same.
+    /// Whether there may be a pull request for the change while it waits.
     pub fn may_be_proposed(&self) -> bool {
         self.missing.iter().all(Missing::may_be_proposed)
     }
@@ -102,6 +145,17 @@ impl Waiting {
     pub fn words(&self) -> String {
         let missing: Vec<String> = self.missing.iter().map(Missing::to_string).collect();
         missing.join("; and ")
+    }
+
+    /// The same without what differs each time it is looked at, for logs and statuses.
+    pub fn brief(&self) -> String {
+        let missing: Vec<String> = self.missing.iter().map(Missing::brief).collect();
+        missing.join("; and ")
+    }
+
+    /// Whether one may be opened meanwhile.
+    pub fn may_be_opened(&self) -> bool {
+        self.missing.iter().all(Missing::may_be_opened)
     }
 }
 

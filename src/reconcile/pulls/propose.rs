@@ -38,7 +38,7 @@ impl Reconciler {
             return Ok(Default::default());
         }
         let forge = Arc::clone(forge);
-        let groups = self.groups(plan, snapshot);
+        let groups = self.groups(plan, snapshot, &seen);
         let mut branches: BTreeSet<&String> = groups.keys().collect();
         branches.extend(seen.open.keys().chain(seen.heads.keys()));
         let mut room = self.room(&seen);
@@ -235,7 +235,7 @@ fn missing(stages: &[&StagePlan], snapshot: &Snapshot) -> Option<String> {
             return None;
         };
         let (app, name) = snapshot.names(stage.key);
-        Some(format!("{app} in {name}: {}", waiting.words()))
+        Some(format!("{app} in {name}: {}", waiting.brief()))
     });
     let waiting: Vec<String> = waiting.collect();
     (!waiting.is_empty()).then(|| waiting.join("; "))
