@@ -6,11 +6,18 @@
 //! against a change, never for it.
 //!
 //! Nothing is verified here: what a commit proves is the reader's business.
+//!
+//! Reading order: this file (the rules, and what counts), `people` (who they are), `evidence` (what they said),
+//! `words`.
 
+mod evidence;
+mod people;
 mod words;
 
+pub use evidence::{Act, Attested, Evidence, Says, Seal};
+pub use people::{Approver, Group, People, Person};
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,89 +51,6 @@ pub enum Identity {
     Author,
 }
 
-/// Who may consent, by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Approver {
-    /// A person.
-    Person(String),
-    /// The members of a group.
-    Group(String),
-}
-
-impl fmt::Display for Approver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Person(name) => f.write_str(name),
-            Self::Group(name) => write!(f, "@{name}"),
-        }
-    }
-}
-
-/// A person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The name, once among all people.
-    pub name: String,
-    /// The addresses of the person's commits, each of one person only.
-    pub emails: Vec<String>,
-    /// The name at the forge.
-    pub forge: Option<String>,
-    /// The fingerprints of the person's keys, each of one person only.
-    pub keys: Vec<String>,
-}
-
-/// Persons under one name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// The name, once among all groups.
-    pub name: String,
-    /// The names of its members.
-    pub members: Vec<String>,
-}
-
-/// The people that are known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct People {
-    /// Each person.
-    pub people: Vec<Person>,
-    /// Each group.
-    pub groups: Vec<Group>,
-}
-
-impl People {
-    fn find(&self, is: impl Fn(&Person) -> bool) -> Option<&Person> {
-        self.people.iter().find(|person| is(person))
-    }
-
-    /// Whose key has this fingerprint.
-    pub fn of_key(&self, key: &str) -> Option<&Person> {
-        self.find(|person| person.keys.iter().any(|own| own == key))
-    }
-
-    /// Whose address this is.
-    pub fn of_email(&self, email: &str) -> Option<&Person> {
-        self.find(|person| {
-            person
-                .emails
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(email))
-        })
-    }
-
-    /// The persons that an approver stands for; `None` where nobody is called that.
-    pub fn behind(&self, approver: &Approver) -> Option<Vec<&Person>> {
-        let named = |name: &str| self.find(|person| person.name == name);
-        match approver {
-            Approver::Person(name) => named(name).map(|person| vec![person]),
-            Approver::Group(name) => {
-                let group = self.groups.iter().find(|group| group.name == *name)?;
-                let members = group.members.iter();
-                Some(members.filter_map(|name| named(name)).collect())
-            }
-        }
-    }
-}
-
 /// What is to change.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -138,70 +62,8 @@ pub struct Subject<'a> {
     pub digest: &'a Digest,
     /// What goes, as entries name it: a tag, or a tag and a digest.
     pub replaces: &'a [String],
-}
-
-/// A person's word on a reference of one app and stage. All evidence is of the app and stage of the change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// What is said.
-    pub says: Says,
-    /// Of which image.
-    pub image: Image,
-    /// Of which tag.
-    pub tag: Tag,
-    /// Of which digest, if that is said.
-    pub digest: Option<Digest>,
-    /// When it came to the branch.
-    pub at: Timestamp,
-    /// Its place in the file of decisions, where it is from there: later ones win.
-    pub place: Option<usize>,
-    /// What is known of who said it.
-    pub by: Attested,
-}
-
-/// What is said of a reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Says {
-    /// It may take the place of that one.
-    Approve {
-        /// That one, if it is named.
-        replaces: Option<String>,
-    },
-    /// It is to run, whatever runs.
-    Deploy,
-    /// It is not to run.
-    Reject,
-}
-
-/// What is known of who said something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attested {
-    /// The commit that said it is not here.
-    Unknown,
-    /// What the commit shows.
-    Commit(Act),
-}
-
-/// What a commit shows of who made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Act {
-    /// Its id.
-    pub commit: String,
-    /// Its author's address, which is a claim.
-    pub author: String,
-    /// Its signature.
-    pub signature: Seal,
-}
-
-/// The signature of a commit, as it was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seal {
-    /// It has none.
-    None,
-    /// It is good, and made by the key with this fingerprint.
-    Good(String),
-    /// It proves nothing, for a reason.
-    Bad(String),
+    /// When the stage was moved from what comes to what goes, if it was: what was said before is over.
+    pub left: Option<Timestamp>,
 }
 
 /// A consent that counts.
@@ -254,6 +116,8 @@ pub enum Why {
     OtherReplaces(String),
     /// It was rejected afterwards.
     Rejected,
+    /// The stage was moved back from it afterwards.
+    Left,
     /// It was too long ago.
     Expired(Timestamp),
     /// Who gave it lies beyond what was fetched.
@@ -460,6 +324,9 @@ impl Judge<'_> {
         if self.is_rejected(consent) {
             return Err(Why::Rejected);
         }
+        if self.subject.left.is_some_and(|left| consent.at < left) {
+            return Err(Why::Left);
+        }
         let (person, how) = person_of(self.rules.identity, self.people, &consent.by)?;
         if self.is_asking(person) {
             return Err(Why::Author);
@@ -491,6 +358,7 @@ impl Judge<'_> {
             tag,
             digest,
             replaces,
+            ..
         } = self.subject;
         if !images.contains(&&consent.image) || consent.tag != *tag {
             return Err(Why::OtherReference);

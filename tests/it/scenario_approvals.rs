@@ -1,152 +1,7 @@
 //! Approvals of stages: what counts is who is proven, of what, in the place of what, and for how long.
 
-use std::path::Path;
-
-use jiff::Timestamp;
-
-use tagwright::reconcile::Pass;
-
-use crate::git_signing::ssh_key;
-use crate::repo::Work;
-use crate::scenario::{CART, CART_POD, Scenario, WHOLE, assert_problem, assert_stage, stage};
-
-const FILE: &str = ".tagwright/decisions/shop/staging.yaml";
-
-const POD: (&str, &str) = ("apps/shop.yaml", "image: HOST/acme/shop:1.0.0\n");
-
-const ONE: &str = "approvals: {required: 1, from: [\"@platform\"]}";
-
-/// People with a key each; eve is nobody.
-const PEOPLE: [&str; 4] = ["ada", "bob", "mallory", "eve"];
-
-/// The app file of shop, whose stage has these keys.
-fn shop(keys: &str) -> String {
-    format!(
-        "version: 1\napp: shop\nimage: HOST/acme/shop\nstages:\n  - name: staging\n    paths: [apps/**]\n    {keys}\n"
-    )
-}
-
-/// A scenario, and the keys of its people.
-struct Town {
-    scenario: Scenario,
-    keys: tempfile::TempDir,
-}
-
-/// Shop at 1.0.0 with 1.1.0 to come, under these conditions; ada and bob are the platform, mallory is not.
-fn town(keys: &str) -> Option<Town> {
-    let folder = tempfile::tempdir().expect("there is room");
-    let mut people = String::from("people:\n");
-    for name in PEOPLE {
-        let key = ssh_key(folder.path(), name, &["ed25519"], "")?;
-        let public = std::fs::read_to_string(key.with_extension("pub")).expect("it was made");
-        if name != "eve" {
-            let key = public.trim();
-            people.push_str(&format!(
-                "  - {{name: {name}, emails: [{name}@example.com], keys: [{{ssh: \"{key}\"}}]}}\n"
-            ));
-        }
-    }
-    let people = format!("{people}groups: [{{name: platform, members: [ada, bob]}}]\n");
-    let file = shop(keys);
-    let files = [("policies/shop.yaml", file.as_str()), POD, CART, CART_POD];
-    let keys = format!("policies: [policies/]{WHOLE}{people}");
-    let scenario = Scenario::configured(&files, &keys)?;
-    scenario.push("acme/shop", &["1.0.0", "1.1.0"]);
-    scenario.push("acme/cart", &["1.0.0"]);
-    Some(Town {
-        scenario,
-        keys: folder,
-    })
-}
-
-impl Town {
-    /// From now on, services that began with a part of the history must see the same.
-    fn at_any_depth(mut self) -> Self {
-        self.scenario = self.scenario.at_any_depth();
-        self
-    }
-
-    /// The entry that approves `tag` in the place of 1.0.0.
-    fn approval(&self, tag: &str) -> String {
-        let digest = self.scenario.digest("acme/shop", tag);
-        format!("- approve: HOST/acme/shop:{tag}@{digest}\n  replaces: 1.0.0\n")
-    }
-
-    /// Has a clone sign with the key of `who`.
-    fn signs(&self, work: &Work, who: &str) {
-        let key = self.keys.path().join(who);
-        sign(&self.scenario, work, &key);
-    }
-
-    /// `who` adds entries to the stage's decisions, in a signed commit.
-    fn says(&self, who: &str, entries: &str) -> String {
-        self.says_at(who, entries, crate::repo::TIME)
-    }
-
-    fn says_at(&self, who: &str, entries: &str, time: &str) -> String {
-        let work = self.scenario.repo.clone_to();
-        self.signs(&work, who);
-        add(&work, &self.scenario.text(entries));
-        let id = work.commit_at("Decide", time);
-        work.push();
-        id
-    }
-
-    /// What a pass that changes nothing says, now, after a restart, and having forgotten everything.
-    fn waits(&mut self, words: &[&str]) {
-        let mut passes = vec![self.scenario.rests()];
-        self.scenario.restarts();
-        passes.push(self.scenario.rests());
-        passes.push(self.scenario.pass_of_another());
-        for pass in passes {
-            assert_stage(&pass.observation, "shop/staging", "waiting", words);
-        }
-    }
-
-    /// A pass that makes the change.
-    fn lands(&mut self) -> Pass {
-        let pass = self.scenario.lands(1);
-        assert!(self.scenario.read("apps/shop.yaml").ends_with(":1.1.0\n"));
-        pass
-    }
-
-    fn at(&self, text: &str) {
-        let by = time(text).duration_since(self.scenario.clock.now());
-        self.scenario.clock.advance(by);
-    }
-
-    /// The trailers of approvals of the branch's last commit.
-    fn trailers(&self) -> String {
-        let format = "%(trailers:key=Tagwright-Approved-By,valueonly)";
-        let work = self.scenario.repo.path();
-        let arguments = ["log", "-1", &format!("--format={format}"), "main"];
-        self.scenario.repo.git().text(work, &arguments)
-    }
-}
-
-fn sign(scenario: &Scenario, work: &Work, key: &Path) {
-    for (name, value) in [
-        ("gpg.format", "ssh"),
-        (
-            "user.signingKey",
-            key.to_str().expect("paths are UTF-8 here"),
-        ),
-        ("commit.gpgSign", "true"),
-    ] {
-        let git = scenario.repo.git();
-        git.ok(work.path(), &["config", name, value]);
-    }
-}
-
-fn add(work: &Work, entries: &str) {
-    let path = work.path().join(FILE);
-    let before = std::fs::read_to_string(path).unwrap_or_default();
-    work.write(FILE, before + entries);
-}
-
-fn time(text: &str) -> Timestamp {
-    text.parse().expect("a time")
-}
+use crate::scenario::{assert_problem, assert_stage, stage};
+use crate::town::{FILE, ONE, POD, Town, add, shop, time, town};
 
 #[test]
 fn a_change_waits_for_the_right_person_and_says_who_it_was() {
@@ -452,6 +307,30 @@ fn an_approval_counts_while_the_window_is_waited_for_unless_it_expires() {
 }
 
 #[test]
+fn what_a_person_goes_back_from_is_approved_anew() {
+    let Some(mut town) = town(ONE) else {
+        return;
+    };
+    let entry = town.approval("1.1.0");
+    town.says("ada", &entry);
+    town.lands();
+    town.at("2026-03-02T11:00:00Z");
+    let work = town.scenario.repo.clone_to();
+    work.write("apps/shop.yaml", town.scenario.text(POD.1));
+    work.commit_at("Go back", "2026-03-02T10:00:00Z");
+    work.push();
+    town.scenario.rests();
+    // Whoever may not approve it can end that nothing up to it is taken, and no more.
+    town.says_at("eve", &entry, "2026-03-02T10:10:00Z");
+    town.waits(&[
+        "approval 1 of 1",
+        "the stage was moved back from it afterwards",
+    ]);
+    town.says_at("bob", &entry, "2026-03-02T10:20:00Z");
+    town.lands();
+}
+
+#[test]
 fn approvers_that_nobody_is_are_told() {
     let Some(mut town) = town("approvals: {required: 1, from: [\"@ops\", grace]}") else {
         return;
@@ -485,112 +364,6 @@ fn the_author_is_believed_where_that_is_asked_for() {
     let trailer = town.trailers();
     assert!(
         trailer.starts_with("ada commit=") && trailer.ends_with(" by=author"),
-        "{trailer}"
-    );
-}
-
-#[test]
-fn a_deploy_needs_its_approvals_and_is_its_authors() {
-    let Some(mut town) =
-        town("approvals: {required: 2, from: [\"@platform\", mallory]}").map(Town::at_any_depth)
-    else {
-        return;
-    };
-    let digest = town.scenario.digest("acme/shop", "1.1.0");
-    town.says(
-        "ada",
-        &format!("- deploy: HOST/acme/shop:1.1.0@{digest}\n  reason: login broken\n"),
-    );
-    town.waits(&[
-        "1.1.0 waits: approval 2 of 2",
-        "given by ada",
-        "decided to deploy it",
-    ]);
-    let entry = town.approval("1.1.0");
-    town.says("bob", &entry);
-    let pass = town.lands();
-    assert_stage(
-        &pass.observation,
-        "shop/staging",
-        "change",
-        &["decided to deploy it"],
-    );
-    assert_eq!(town.trailers().lines().count(), 2);
-    town.scenario.rests();
-}
-
-#[test]
-fn a_deploy_may_have_a_lane_of_its_own() {
-    let Some(mut town) = town(&format!(
-        "{ONE}\n    fastLane: {{approvals: {{required: 0}}}}"
-    )) else {
-        return;
-    };
-    town.waits(&["approval 1 of 1"]);
-    town.says("eve", "- deploy: HOST/acme/shop:1.1.0\n");
-    town.lands();
-    assert_eq!(town.trailers(), "");
-}
-
-#[test]
-fn who_asks_for_a_deploy_may_be_kept_from_approving_it() {
-    let keys = "fastLane: {approvals: {required: 1, from: [\"@platform\"], excludeAuthor: true}}";
-    let Some(mut town) = town(keys) else {
-        return;
-    };
-    town.says("ada", "- hold: nothing by itself\n");
-    let digest = town.scenario.digest("acme/shop", "1.1.0");
-    let deploy = format!("- deploy: HOST/acme/shop:1.1.0@{digest}\n");
-    let entry = town.approval("1.1.0");
-    town.says("ada", &deploy);
-    town.says("ada", &entry);
-    town.waits(&[
-        "needs one of @platform (bob)",
-        "of the person who asks for the change",
-    ]);
-    // One that nobody signed could be anybody's.
-    let unsigned = town.scenario.text(&deploy);
-    town.scenario.person("Deploy", |work| add(work, &unsigned));
-    town.says("bob", &entry);
-    town.waits(&["it isn't proven who asks for the change"]);
-    town.says("ada", &deploy);
-    town.lands();
-}
-
-#[test]
-fn a_deploy_that_is_rejected_is_over() {
-    let Some(mut town) = town(ONE) else {
-        return;
-    };
-    let digest = town.scenario.digest("acme/shop", "1.1.0");
-    town.says("eve", &format!("- deploy: HOST/acme/shop:1.1.0@{digest}\n"));
-    town.scenario.push("acme/shop", &["1.2.0"]);
-    town.waits(&["1.1.0 waits"]);
-    town.says("bob", &format!("- reject: HOST/acme/shop:1.1.0@{digest}\n"));
-    town.waits(&["1.2.0 waits"]);
-}
-
-#[test]
-fn the_changes_of_one_commit_are_approved_one_by_one() {
-    let Some(town) = town(ONE) else {
-        return;
-    };
-    let keys = town.scenario.keys().replacen(
-        "policies: [policies/]",
-        "policies: [policies/]\ncommit: {group: pass}",
-        1,
-    );
-    town.scenario.push("acme/cart", &["1.1.0"]);
-    let id = town.says("ada", &town.approval("1.1.0"));
-    let mut service = town.scenario.service_with(&keys);
-    let pass = service
-        .pass(tagwright::reconcile::Freshness::Anew)
-        .expect("a pass");
-    assert_eq!(pass.observation.preparation.commits.len(), 1);
-    let trailer = town.trailers();
-    let begins = trailer.starts_with(&format!("ada commit={id} key="));
-    assert!(
-        begins && trailer.ends_with(" app=shop stage=staging"),
         "{trailer}"
     );
 }

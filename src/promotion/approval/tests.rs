@@ -83,6 +83,7 @@ fn judged(rules: &Rules, evidence: &[Evidence], author: Option<&Attested>) -> Ou
         tag: &tag,
         digest: &digest,
         replaces: &["1".to_owned(), "1@sha256:1".to_owned()],
+        left: Some(time(-20)),
     };
     judge(rules, &people(), subject, evidence, author, time(10))
 }
@@ -128,6 +129,7 @@ fn one_consent_counts_or_says_why_not() {
         ),
         (with(&|it| it.at = time(-14)), Some(Why::Expired(time(10)))),
         (with(&|it| it.at = time(-13)), None),
+        (with(&|it| it.at = time(-21)), Some(Why::Left)),
         (with(&|it| it.by = signed("eve")), Some(Why::MayNot)),
         (
             with(&|it| it.by = signed("zoe")),

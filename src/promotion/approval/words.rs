@@ -27,6 +27,7 @@ impl fmt::Display for Why {
             Self::OtherReplaces(named) => {
                 write!(f, "it replaces {}, which does not run", quoted(named))
             }
+            Self::Left => f.write_str("the stage was moved back from it afterwards"),
             Self::Rejected => f.write_str("the reference was rejected afterwards"),
             Self::Expired(at) => write!(f, "it expired at {at}"),
             Self::NotFetched => f.write_str("its commit has not been fetched"),

@@ -146,6 +146,7 @@ impl Case<'_> {
             tag: &change.tag,
             digest: &change.digest,
             replaces: &names_of(&change.from),
+            left: self.left(change),
         };
         let (people, now) = (&self.facts.people, self.facts.now);
         let outcome = approval::judge(rules, people, subject, evidence, author, now);
@@ -161,6 +162,13 @@ impl Case<'_> {
         }
         let asked = self.asked(&rules.from, change, outcome);
         (Lack::Consents(Box::new(asked)), expires)
+    }
+
+    /// When the stage was moved from what the change brings to what runs, if it was.
+    fn left(&self, change: &Change) -> Option<Timestamp> {
+        let standing = self.facts.standing(self.key)?;
+        let before = standing.before.as_ref()?;
+        (before.tag == change.tag).then_some(standing.since)
     }
 
     fn asked(&self, from: &[Approver], change: &Change, outcome: Outcome) -> Asked {
