@@ -120,6 +120,8 @@ pub enum Why {
     Left,
     /// It was too long ago.
     Expired(Timestamp),
+    /// It is dated after now, so that nobody knows how old it is.
+    Future(Timestamp),
     /// Who gave it lies beyond what was fetched.
     NotFetched,
     /// Its commit is not signed.
@@ -151,7 +153,7 @@ pub struct Outcome {
     pub counted: Vec<Counted>,
     /// Those that don't, the oldest first.
     pub uncounted: Vec<Uncounted>,
-    /// When the first of those that count expires.
+    /// When the first of those that count expires, or the first that is dated after now counts.
     pub expires: Option<Timestamp>,
     /// Who may consent and has not.
     pub others: Vec<String>,
@@ -281,9 +283,14 @@ impl Judge<'_> {
         let others = others.map(str::to_owned).collect();
         let unknown = self.rules.from.iter();
         let unknown = unknown.filter(|approver| self.people.behind(approver).is_none());
+        let ends = counted.iter().filter_map(|one| self.ends(one.at));
+        let begins = uncounted.iter().filter_map(|one| match one.why {
+            Why::Future(at) => Some(at),
+            _ => None,
+        });
         Outcome {
             required: self.rules.required,
-            expires: counted.iter().filter_map(|one| self.ends(one.at)).min(),
+            expires: ends.chain(begins).min(),
             others,
             unknown: unknown.map(ToString::to_string).collect(),
             counted,
@@ -339,6 +346,10 @@ impl Judge<'_> {
         }
         if let Some(ended) = self.ends(consent.at).filter(|ends| *ends <= self.now) {
             return Err(Why::Expired(ended));
+        }
+        // Whoever brings it to the branch dates it, and could have it count for ever.
+        if self.rules.expires.is_some() && consent.at > self.now {
+            return Err(Why::Future(consent.at));
         }
         let Attested::Commit(act) = &consent.by else {
             return Err(Why::NotFetched);

@@ -3,14 +3,15 @@
 //!
 //! Invariant: only decisions of stages that ask for consents are looked at, and each commit once in a process:
 //! a commit never changes. Whose a key is may change with the configuration, and is not told here. An entry
-//! that was there before and was brought back by a merge is the act of whoever merged it.
+//! that was there before and was brought back by a merge is the act of whoever merged it; that it was not there
+//! before is told from the whole history alone, since whoever merges decides what a part of it shows.
 //!
 //! Blocking.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::decision::Decision;
-use crate::git::{self, CommitId, Reader, Sealed};
+use crate::git::{self, CommitId, Mirror, Reader, Sealed};
 use crate::promotion::approval::{Act, Seal};
 use crate::reconcile::decided::{Decided, Decisions, Made};
 use crate::reconcile::snapshot::Snapshot;
@@ -21,22 +22,38 @@ const MOST_KEPT: usize = 100_000;
 /// Acts, by the commit with which an entry landed and the one that added it.
 pub type Acts = BTreeMap<(CommitId, String), Act>;
 
-/// Acts that were read.
-pub type KeptActs = HashMap<CommitId, Act>;
+/// What was read in this process.
+#[derive(Debug, Default)]
+pub struct KeptActs {
+    acts: HashMap<CommitId, Act>,
+    is_cut: bool,
+}
 
-/// The acts behind what people `decided` about stages of `snapshot` that ask for consents.
+impl KeptActs {
+    /// Whether more of the branch's history would tell more than what was read last.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+}
+
+/// The acts behind what people `decided` about stages of `snapshot`, which is of `head`, that ask for
+/// consents; without those that can't be told yet.
 ///
 /// # Errors
 /// When the mirror can't be read.
 pub fn read(
-    reader: &Reader,
+    mirror: &Mirror,
+    head: CommitId,
     snapshot: &Snapshot,
     decided: &Decided,
     kept: &mut KeptActs,
 ) -> Result<Acts, git::Error> {
-    if kept.len() > MOST_KEPT {
-        kept.clear();
+    if kept.acts.len() > MOST_KEPT {
+        kept.acts.clear();
     }
+    kept.is_cut = false;
+    let reader = &mirror.reader()?;
+    let is_whole = !mirror.is_cut(head)?;
     let mut acts = Acts::new();
     for (key, decisions) in &decided.decisions {
         let consents = &snapshot.apps[key.app].stages[key.stage].consents;
@@ -47,12 +64,15 @@ pub fn read(
             continue;
         }
         for (landed, added) in made.iter().filter_map(adding) {
-            let commit = acting(reader, landed, added)?;
-            let act = match kept.get(&commit) {
+            let Some(commit) = acting(reader, landed, added, is_whole)? else {
+                kept.is_cut = true;
+                continue;
+            };
+            let act = match kept.acts.get(&commit) {
                 Some(act) => act.clone(),
                 None => {
                     let act = act(reader, commit)?;
-                    kept.insert(commit, act.clone());
+                    kept.acts.insert(commit, act.clone());
                     act
                 }
             };
@@ -73,14 +93,21 @@ fn adding(made: &Made) -> Option<(CommitId, CommitId)> {
 }
 
 /// The commit whose act an entry is: the one that added it, unless the branch had that before, so that a merge
-/// has brought back what had been taken out.
-fn acting(reader: &Reader, landed: CommitId, added: CommitId) -> Result<CommitId, git::Error> {
+/// has brought back what had been taken out. `None` where that can't be told without more of the history.
+fn acting(
+    reader: &Reader,
+    landed: CommitId,
+    added: CommitId,
+    is_whole: bool,
+) -> Result<Option<CommitId>, git::Error> {
     let before = reader.commit_info(landed)?.parents.first().copied();
-    let again = match before {
-        Some(before) if added != landed => reader.is_ancestor(added, before)?,
-        _ => false,
+    let Some(before) = before.filter(|_| added != landed) else {
+        return Ok(Some(added));
     };
-    Ok(if again { landed } else { added })
+    Ok(match reader.is_ancestor(added, before)? {
+        true => Some(landed),
+        false => is_whole.then_some(added),
+    })
 }
 
 fn act(reader: &Reader, commit: CommitId) -> Result<Act, git::Error> {

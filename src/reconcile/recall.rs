@@ -53,17 +53,15 @@ impl Reconciler {
         let branch = self.repository.branch.clone();
         let read = self.with_mirror(move |mirror| {
             let look = |mirror: &Mirror| -> Result<_, git::Error> {
-                let kept = &mut lock(&recollection).decisions;
-                let told = decided::read(&mirror.reader()?, head, &of_head, kept)?;
-                Ok((told, kept.is_cut()))
+                let kept = &mut *lock(&recollection);
+                let decisions = &mut kept.decisions;
+                let told = decided::read(&mirror.reader()?, head, &of_head, decisions)?;
+                let acts = attest::read(mirror, head, &of_head, &told, &mut kept.acts)?;
+                Ok((told, acts, kept.decisions.is_cut() || kept.acts.is_cut()))
             };
-            let lacks = |told: &(_, bool)| told.1;
-            let (decided, _) = deeper::looking(mirror, (&branch, head), look, lacks)?;
-            let kept = &mut lock(&recollection).acts;
-            let acts = attest::read(&mirror.reader()?, &of_head, &decided, kept)?;
-            Ok((decided, acts))
+            deeper::looking(mirror, (&branch, head), look, |(_, _, is_cut)| *is_cut)
         });
-        (facts.decided, facts.acts) = read.await.map_err(|source| self.git_error(source))?;
+        (facts.decided, facts.acts, _) = read.await.map_err(|source| self.git_error(source))?;
         let known = lock(&self.recollection).standings.stages(snapshot);
         self.look_back(Some(head), snapshot, known, facts).await
     }
@@ -77,7 +75,8 @@ impl Reconciler {
         };
         let any_more = pasts.into_iter().flatten().any(|past| *past == Past::More);
         let any_more = any_more || facts.tenures.values().any(Option::is_none);
-        !any_more && !kept.decisions.is_cut() && !kept.takings.is_cut()
+        let is_cut = kept.decisions.is_cut() || kept.acts.is_cut() || kept.takings.is_cut();
+        !any_more && !is_cut
     }
 
     /// Adds to `facts` what the pasts of `stages` come to.

@@ -129,6 +129,7 @@ fn one_consent_counts_or_says_why_not() {
         ),
         (with(&|it| it.at = time(-14)), Some(Why::Expired(time(10)))),
         (with(&|it| it.at = time(-13)), None),
+        (with(&|it| it.at = time(11)), Some(Why::Future(time(11)))),
         (with(&|it| it.at = time(-21)), Some(Why::Left)),
         (with(&|it| it.by = signed("eve")), Some(Why::MayNot)),
         (
@@ -252,7 +253,7 @@ fn approvers_that_nobody_is_are_named() {
 fn any_evidence() -> impl Strategy<Value = Evidence> {
     let who = prop::sample::select(vec!["ada", "bob", "eve", "zoe"]);
     let what = 0..8_u8;
-    (who, what, -30..12_i64, 0..6_usize).prop_map(|(who, what, at, place)| {
+    (who, what, -30..14_i64, 0..6_usize).prop_map(|(who, what, at, place)| {
         let by = match what {
             0 => act(who, Seal::None),
             1 => Attested::Unknown,

@@ -30,7 +30,8 @@ impl fmt::Display for Why {
             Self::Left => f.write_str("the stage was moved back from it afterwards"),
             Self::Rejected => f.write_str("the reference was rejected afterwards"),
             Self::Expired(at) => write!(f, "it expired at {at}"),
-            Self::NotFetched => f.write_str("its commit has not been fetched"),
+            Self::Future(at) => write!(f, "it is dated {at}, which is yet to come"),
+            Self::NotFetched => f.write_str("who gave it is not known here"),
             Self::Unsigned => f.write_str("its commit is not signed"),
             Self::BadSignature(why) => {
                 write!(f, "its commit's signature can't be used: {}", quoted(why))
