@@ -9,8 +9,8 @@ import html
 import re
 import sys
 
-FIRST = re.compile(r"released.* \S+/acme/shop:7\.0\.0")
-LAST = re.compile(r"not taken:.* 2\.5\.0-rc\.1 ")
+FIRST = re.compile(r"waits.* 6\.2\.1 waits: approval")
+LAST = re.compile(r"not taken:.* went back from")
 PROMPT = "$ tagwright demo --once"
 
 COLUMNS = 112

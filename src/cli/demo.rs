@@ -4,6 +4,8 @@
 //! Invariant: the service that runs here is the one that `serve` runs, from a configuration file that
 //! the same code has read. Only loopback is used, and nothing is left behind unless asked.
 
+mod production;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cli::output::{Exit, Output};
 use crate::cli::serve;
-use crate::cli::view;
+use crate::cli::view::{self, StageView};
 use crate::clock::Clock;
 use crate::config;
 use crate::demo::registry::Registry;
@@ -50,6 +52,8 @@ struct Heard {
     landed: Vec<(crate::git::CommitId, Prepared)>,
     /// Every verdict of the pass: image, tag, reason.
     verdicts: Vec<(Image, Tag, String)>,
+    /// What the stage that asks for approvals comes to.
+    production: Option<StageView>,
     refused: Option<String>,
 }
 
@@ -156,6 +160,7 @@ impl Heard {
         Self {
             landed,
             verdicts,
+            production: production::view_of(observation),
             refused,
         }
     }
@@ -182,9 +187,9 @@ impl Show<'_> {
             }
             self.release(release).await?;
         }
+        self.promote(once).await?;
         if !once {
-            self.output
-                .note("That was the last release. Ctrl-C ends the demo.");
+            self.output.note("That was all. Ctrl-C ends the demo.");
             std::future::pending::<()>().await;
         }
         Ok(())
@@ -260,8 +265,8 @@ fn introduce(registry: &Registry, world: &World, output: Output) {
         "registry     http://{}/v2/ (in this process)\n\
          config repo  {}\n\
          \n\
-         Staging updates itself. Production waits: promotion is not available yet, so the apps\n\
-         manage staging only.\n",
+         Staging updates itself. Production takes what staging has run for 3 seconds, and the shop's\n\
+         waits for an approval as well.\n",
         registry.host(),
         world.repository().display()
     ));

@@ -7,6 +7,7 @@
 //! It refuses to write over a repository that is there, and pushes nothing by itself: when a release
 //! happens is for the caller to say.
 
+mod person;
 mod releases;
 #[cfg(test)]
 mod tests;
@@ -84,8 +85,8 @@ pub enum Error {
         /// What libgit2 says.
         source: git2::Error,
     },
-    /// The first commit could not be written.
-    #[error("the first commit could not be written to {}", path.display())]
+    /// A person's commit could not be written.
+    #[error("a person's commit could not be written to {}", path.display())]
     Commit {
         /// The repository.
         path: PathBuf,
@@ -170,10 +171,13 @@ repositories:
 registries:
   - {{host: {host}, plainHttp: true, interval: 1s}}
 server: {{listen: 127.0.0.1:0}}
+people: [{{name: ada, emails: [{mail}]}}]
+groups: [{{name: platform, members: [ada]}}]
 ",
             // A JSON string is a YAML string, whatever is in it.
             url = quoted(&self.url),
             host = quoted(&self.registry),
+            mail = PERSON.1,
         )
     }
 

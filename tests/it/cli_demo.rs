@@ -45,7 +45,13 @@ fn it_commits_without_a_network_and_leaves_nothing_behind() {
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("Production waits"), "{}", ran.stdout);
+    for words in [
+        "waits 6.2.1 waits: approval 1 of 1: needs one of @platform (ada)",
+        "Tagwright-Approved-By: ada commit=",
+        "not taken: runs the choice; Ada Okafor went back from 6.2.1",
+    ] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
     assert!(ran.stdout.contains("not taken:"), "{}", ran.stdout);
     assert_only_image_bytes(&ran.stdout);
     for folder in [place.path(), place.home(), place.temporary()] {
@@ -53,14 +59,14 @@ fn it_commits_without_a_network_and_leaves_nothing_behind() {
     }
 }
 
-/// Every diff starts at column 0, is of a staging manifest, and replaces one line by one that differs
+/// Every diff starts at column 0, is of a manifest, and replaces one line by one that differs
 /// in the tag and digest only.
 fn assert_only_image_bytes(stdout: &str) {
     let mut removed: Vec<&str> = Vec::new();
     let mut compared = 0;
     for line in stdout.lines() {
         if let Some(path) = line.strip_prefix("+++ b/") {
-            assert!(path.starts_with("apps/staging/"), "{path}");
+            assert!(path.starts_with("apps/"), "{path}");
         } else if let Some(old) = line.strip_prefix('-').filter(|_| !line.starts_with("---")) {
             removed.push(old);
         } else if let Some(new) = line.strip_prefix('+').filter(|_| !line.starts_with("+++")) {
@@ -107,7 +113,7 @@ fn what_is_kept_can_be_looked_at_and_gone_on_with() {
     assert!(
         changed
             .lines()
-            .all(|path| path.starts_with("apps/staging/")),
+            .all(|path| path.starts_with("apps/production/shop/")),
         "{changed}"
     );
     // A second demo in the same folder would mix the two.
