@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::approval::Act;
 use super::{By, Held, Order};
 
 /// A stretch of time in which a stage ran the same.
@@ -22,6 +23,8 @@ pub struct Tenure {
     pub by: By,
     /// How it began.
     pub turn: Turn,
+    /// What shows who the person is that began it, where it was a person and somebody may have to know.
+    pub act: Option<Act>,
 }
 
 /// How a stretch began.
@@ -47,6 +50,8 @@ pub struct Served {
     pub held: Held,
     /// Who brought it.
     pub by: By,
+    /// What shows who that is, where it was a person and somebody may have to know.
+    pub act: Option<Act>,
     /// What it came to.
     pub outcome: Outcome,
 }
@@ -84,6 +89,7 @@ struct Stretch {
     held: Held,
     /// Who began it, and when.
     by: By,
+    act: Option<Act>,
     /// When something else came; it runs without.
     until: Option<Timestamp>,
 }
@@ -108,6 +114,7 @@ impl Tenures {
                 let served = Served {
                     held: stretch.held,
                     by: stretch.by,
+                    act: stretch.act,
                     outcome,
                 };
                 let known = all.iter_mut().find(|known| same(&known.held, &served.held));
@@ -143,8 +150,14 @@ impl Tenures {
                 _ => break,
             }
         }
-        let by = self.0[at + length - 1].by.clone();
-        Some((Stretch { held, by, until }, length))
+        let began = &self.0[at + length - 1];
+        let stretch = Stretch {
+            held,
+            by: began.by.clone(),
+            act: began.act.clone(),
+            until,
+        };
+        Some((stretch, length))
     }
 
     /// Whether nothing older can matter to stages that run at least what `suffices` says of a reference: the

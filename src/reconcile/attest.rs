@@ -110,7 +110,11 @@ fn acting(
     })
 }
 
-fn act(reader: &Reader, commit: CommitId) -> Result<Act, git::Error> {
+/// What a commit shows of who made it.
+///
+/// # Errors
+/// When it can't be read.
+pub fn act(reader: &Reader, commit: CommitId) -> Result<Act, git::Error> {
     Ok(Act {
         commit: commit.to_string(),
         author: reader.commit_info(commit)?.author.email,

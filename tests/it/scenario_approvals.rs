@@ -81,6 +81,47 @@ fn what_is_not_proven_or_not_of_the_change_does_not_count() {
 }
 
 #[test]
+fn whoever_staged_by_hand_may_not_approve_where_the_author_is_excluded() {
+    let keys = "exclude: [apps/live/**]\n  - name: production\n    paths: [apps/live/**]\n    after: staging\n    \
+                approvals: {required: 1, from: [\"@platform\"], excludeAuthor: true}";
+    let Some(mut town) = town(keys) else {
+        return;
+    };
+    let pod = |tag: &str| {
+        town.scenario
+            .text(&format!("image: HOST/acme/shop:{tag}\n"))
+    };
+    let (old, new) = (pod("1.0.0"), pod("1.1.0"));
+    town.scenario.writes("apps/live/shop.yaml", &old);
+    let work = town.scenario.repo.clone_to();
+    town.signs(&work, "ada");
+    work.write("apps/shop.yaml", &new);
+    work.commit("Stage it by hand");
+    work.push();
+    let file = ".tagwright/decisions/shop/production.yaml";
+    let entry = town.scenario.text(&town.approval("1.1.0"));
+    let approve = |town: &Town, who: &str| {
+        let work = town.scenario.repo.clone_to();
+        town.signs(&work, who);
+        let before = std::fs::read_to_string(work.path().join(file)).unwrap_or_default();
+        work.write(file, before + &entry);
+        work.commit("Approve");
+        work.push();
+    };
+    approve(&town, "ada");
+    for pass in [town.scenario.rests(), town.scenario.pass_of_another()] {
+        let words = [
+            "approval 1 of 1: needs one of @platform (bob)",
+            "asked for the change",
+        ];
+        assert_stage(&pass.observation, "shop/production", "waiting", &words);
+    }
+    approve(&town, "bob");
+    town.scenario.lands(1);
+    assert_eq!(town.scenario.read("apps/live/shop.yaml"), new);
+}
+
+#[test]
 fn a_forged_signature_does_not_count() {
     let Some(mut town) = town(ONE) else {
         return;

@@ -54,6 +54,7 @@ fn tenures(text: &str) -> Tenures {
                 commit: String::new(),
             },
             turn,
+            act: None,
         }
     });
     let mut all: Vec<Tenure> = each.collect();

@@ -116,17 +116,14 @@ impl Case<'_> {
         self.weigh(rules, change, &evidence, author.as_ref())
     }
 
-    /// What a change lacks that the service would make by itself, or that `author` brought about by having an
-    /// earlier stage run what it takes.
-    pub(super) fn consents_to(
-        &self,
-        change: &mut Change,
-        author: Option<&Attested>,
-    ) -> (Lack, Option<Timestamp>) {
-        match &self.app.stages[self.key.stage].consents.changes {
-            Some(rules) => self.weigh(rules, change, &self.evidence(None), author),
-            None => (Lack::Nothing, None),
-        }
+    /// What a change lacks that the service would make by itself. Whoever had a stage before run what it takes
+    /// is its author.
+    pub(super) fn consents_to(&self, change: &mut Change) -> (Lack, Option<Timestamp>) {
+        let Some(rules) = &self.app.stages[self.key.stage].consents.changes else {
+            return (Lack::Nothing, None);
+        };
+        let author = self.asked_by(&change.tag).map(Attested::Commit);
+        self.weigh(rules, change, &self.evidence(None), author.as_ref())
     }
 
     /// Judges `evidence`; what counts goes into the change.

@@ -20,6 +20,7 @@ use crate::config::Entry;
 use crate::image::Tag;
 use crate::policy::{Offered, Recorded};
 use crate::promotion::Held;
+use crate::promotion::approval::Act;
 use crate::promotion::tenure::{Outcome, Served, same};
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::running::Running;
@@ -133,6 +134,15 @@ impl Case<'_> {
                 Err(undecided(open))
             }
         }
+    }
+
+    /// What shows who brought `tag` to a stage before this one, where it was a person.
+    pub(super) fn asked_by(&self, tag: &Tag) -> Option<Act> {
+        let entry = self.app.stages[self.key.stage].entry.as_ref()?;
+        entry.after.iter().find_map(|place| {
+            let served = self.served(*place, entry.soak).ok()?;
+            served.into_iter().find(|own| own.held.tag == *tag)?.act
+        })
     }
 
     /// What this stage runs.

@@ -172,7 +172,7 @@ impl Case<'_> {
             other => return (other, None),
         };
         let (window, changes_at) = self.window(&change);
-        let (lack, expires) = self.consents_to(&mut change, None);
+        let (lack, expires) = self.consents_to(&mut change);
         let ends = soaks.as_ref().and_then(Missing::until);
         let mut missing: Vec<Missing> = soaks.into_iter().chain(window).collect();
         match lack {

@@ -16,6 +16,7 @@ use crate::git::{CommitId, CommitInfo, Past, Reader};
 use crate::policy::{self, Order, Policy, Recorded};
 use crate::promotion::tenure::{Tenure, Tenures, Turn, same};
 use crate::promotion::{By, Held, References, moved_back};
+use crate::reconcile::attest;
 use crate::reconcile::claims::StageKey;
 use crate::reconcile::decided::Written;
 use crate::reconcile::history::End;
@@ -39,6 +40,8 @@ struct Entry {
     at: CommitId,
     /// The policy that it was told by.
     policy: String,
+    /// Whether it was read who began what.
+    asks_who: bool,
     tenures: Tenures,
     /// Whether nothing came before.
     whole: bool,
@@ -161,6 +164,8 @@ struct Goal<'a> {
 struct Track<'a> {
     policy: &'a Policy,
     goals: Vec<Goal<'a>>,
+    /// Whether a stage after it asks for consents, though not of whoever brought it what it takes.
+    asks_who: bool,
     kept: Option<Entry>,
     /// Whether the walk reached what was kept.
     joined: bool,
@@ -185,7 +190,10 @@ impl<'a> Track<'a> {
             let mut entry = stage.entry.iter();
             entry.any(|entry| entry.after.contains(&key.stage))
         });
+        let mut asks_who = false;
         let goals = after.filter_map(|(place, stage)| {
+            let asked = stage.consents.changes.as_ref();
+            asks_who |= asked.is_some_and(|asked| asked.rules.exclude_author);
             let key = StageKey {
                 app: key.app,
                 stage: place,
@@ -204,10 +212,12 @@ impl<'a> Track<'a> {
                 runs: highest?,
             })
         });
+        let goals = goals.collect();
         Self {
             policy,
-            goals: goals.collect(),
-            kept,
+            goals,
+            asks_who,
+            kept: kept.filter(|kept| kept.asks_who || !asks_who),
             joined: false,
             whole: false,
             sated: false,
@@ -242,6 +252,9 @@ impl<'a> Track<'a> {
                 Some(time) => tenure.by.at = time,
                 None => return Ok(Found::More),
             }
+            if self.asks_who && !by_service {
+                tenure.act = Some(attest::act(&clocks.reader, commit)?);
+            }
             let earlier = self.found[at + 1..].iter();
             let ran = |held: &Held| {
                 let mut earlier = earlier.map(|(earlier, ..)| &earlier.runs);
@@ -268,6 +281,7 @@ impl<'a> Track<'a> {
             false => Found::Known(Entry {
                 at: head,
                 policy: fingerprint(self.policy),
+                asks_who: self.asks_who,
                 tenures,
                 whole,
             }),
@@ -358,7 +372,16 @@ impl Listener for Ear<'_> {
             true => Turn::BackTo(trailer.to.clone()),
             false => Turn::On,
         };
-        track.push(Tenure { runs, by, turn }, at.id, true)
+        track.push(
+            Tenure {
+                runs,
+                by,
+                turn,
+                act: None,
+            },
+            at.id,
+            true,
+        )
     }
 
     fn person(&mut self, name: &Name, change: &Move<'_>, at: Commit<'_>) -> Wish {
@@ -370,7 +393,16 @@ impl Listener for Ear<'_> {
         let turn = turn(track.policy, change);
         let runs = one(&change.after.references);
         track.after = Some(change.before.references.clone());
-        track.push(Tenure { runs, by, turn }, at.id, false)
+        track.push(
+            Tenure {
+                runs,
+                by,
+                turn,
+                act: None,
+            },
+            at.id,
+            false,
+        )
     }
 
     fn began(&mut self, name: &Name, holds: &Holds, at: Commit<'_>) {
@@ -380,7 +412,16 @@ impl Listener for Ear<'_> {
         };
         track.unsettled |= ahead;
         let (runs, turn) = (one(&holds.references), Turn::On);
-        track.push(Tenure { runs, by, turn }, at.id, false);
+        track.push(
+            Tenure {
+                runs,
+                by,
+                turn,
+                act: None,
+            },
+            at.id,
+            false,
+        );
         track.whole = true;
     }
 

@@ -37,6 +37,7 @@ impl World {
                 commit: digit.to_string().repeat(40),
             },
             turn: Turn::On,
+            act: None,
         };
         let key = StageKey { app: 0, stage };
         self.facts.tenures.insert(key, Some(Tenures(vec![tenure])));
