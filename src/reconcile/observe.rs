@@ -49,7 +49,7 @@ pub struct Observer {
     clock: Clock,
     /// By which look each complete list was found.
     looks: BTreeMap<Feed, u64>,
-    /// What was read of tags that run, since the listing.
+    /// What was found of tags since the listing, and what was read of those that run.
     running: Known,
     refused: Refused,
     missing: Missing,
@@ -136,7 +136,9 @@ impl Observer {
         &self.missing
     }
 
-    /// Reads what a plan needs to know of tags, and adds it to `facts`.
+    /// Reads what a plan needs to know of tags, and adds it to `facts`. What was found is known to later
+    /// passes until the next listing, so that what waits is not read in each of them; it is before it is
+    /// written.
     pub async fn resolve(&mut self, needs: &[Need], facts: &mut Facts) {
         let mut open = Vec::new();
         for need in needs {
@@ -145,6 +147,10 @@ impl Observer {
             }
         }
         for (feed, tag, fact) in self.read(&open, &facts.manifests).await {
+            if fact.found().is_some() {
+                let known = self.running.entry(feed.clone()).or_default();
+                known.insert(tag.clone(), fact.clone());
+            }
             facts.manifests.entry(feed).or_default().insert(tag, fact);
         }
     }

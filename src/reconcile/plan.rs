@@ -125,7 +125,8 @@ pub struct Facts {
     pub times: BTreeMap<Feed, BTreeMap<Tag, Times>>,
     /// What is known of the manifests of tags that could win, read in this pass.
     pub manifests: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
-    /// The same of tags that run with a recorded digest or are followed, read once for each listing.
+    /// What was read of tags since the listing, in this pass or an earlier one: of those that run with a
+    /// recorded digest or are followed, and of those that could win and were found.
     pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
     /// How much was read in this pass, and what was put off.
     pub readings: Readings,

@@ -154,6 +154,26 @@ fn a_digest_is_read_anew_when_the_window_opens() {
 }
 
 #[test]
+fn what_waits_is_read_once_after_each_listing() {
+    let Some(mut scenario) = scenario(NEW_YORK) else {
+        return;
+    };
+    scenario.rests();
+    let before = scenario.registry.requests().len();
+    for _ in 0..3 {
+        let pass = scenario.pass_by_interval();
+        assert_stage(
+            &pass.observation,
+            "shop/staging",
+            "waiting",
+            &["1.1.0 waits"],
+        );
+    }
+    let made = scenario.registry.requests().len() - before;
+    assert_eq!(made, 0, "nothing is asked while nothing is due");
+}
+
+#[test]
 fn a_deploy_waits_for_no_window_and_no_freeze() {
     for keys in [NEW_YORK, "freezes: [{until: 2026-03-03T00:00:00Z}]"] {
         let Some(mut scenario) = scenario(keys) else {

@@ -171,12 +171,28 @@ impl Case<'_> {
     ) -> Decision {
         let (step, open) = self.unless_stopped(step, open);
         let (step, open, expires) = self.unless_missing(step, open, soaks);
+        let (step, open) = self.read_anew(step, open);
         Decision {
             running,
             selection: Some(selection),
             step,
             open,
             expires,
+        }
+    }
+
+    /// A change that nothing stands against is made with what is read in this pass.
+    fn read_anew(&self, step: Step, mut open: Open) -> (Step, Open) {
+        match &step {
+            Step::Change(change)
+                if !self
+                    .read()
+                    .is_some_and(|read| read.contains_key(&change.tag)) =>
+            {
+                open.needs.push(self.need(&change.tag, Vec::new(), None));
+                (Step::Undecided, open)
+            }
+            _ => (step, open),
         }
     }
 
@@ -224,24 +240,16 @@ impl Case<'_> {
         }
     }
 
-    /// What is known of tags: what was read in this pass, and of a tag that is followed what was read
-    /// since the listing.
+    /// What is known of tags: what was read in this pass, and what was found since the listing. A change that
+    /// is made needs the former.
     pub(super) fn known(&self) -> BTreeMap<Tag, ManifestFact> {
-        let mut known = match self.follows() {
-            true => self
-                .facts
-                .running
-                .get(self.feed)
-                .cloned()
-                .unwrap_or_default(),
-            false => BTreeMap::new(),
-        };
-        known.extend(
-            self.read()
-                .into_iter()
-                .flatten()
-                .map(|(tag, fact)| (tag.clone(), fact.clone())),
-        );
+        let before = self.facts.running.get(self.feed).into_iter().flatten();
+        // What was not found may be there by now.
+        let before = before.filter(|(_, fact)| self.follows() || fact.found().is_some());
+        let read = self.read().into_iter().flatten();
+        let all = before.chain(read);
+        let mut known: BTreeMap<Tag, ManifestFact> =
+            all.map(|(tag, fact)| (tag.clone(), fact.clone())).collect();
         for fact in known.values_mut() {
             if let ManifestFact::Found(found) = fact {
                 found.taken = self.facts.takings.of(&found.digest);
@@ -423,7 +431,11 @@ impl Case<'_> {
         recorded: Recorded<'_>,
     ) -> (Step, Open) {
         let blocked = |blocked| (Step::Blocked(blocked), Open::default());
-        let digest = match self.read().and_then(|read| read.get(tag)) {
+        let known = match recorded.manifests {
+            Manifests::Known(known) => known.get(tag),
+            Manifests::NotConsulted => None,
+        };
+        let digest = match known {
             Some(ManifestFact::Found(found)) => &found.digest,
             None => {
                 let mut open = Open::default();
