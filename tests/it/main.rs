@@ -85,6 +85,7 @@ mod scenario_pulls_left;
 mod scenario_pulls_merging;
 mod scenario_pulls_people;
 mod scenario_race;
+mod scenario_random;
 mod scenario_refusal;
 mod scenario_registry;
 mod scenario_remote;

@@ -335,6 +335,25 @@ fn a_queue_keeps_staging_until_production_has_taken_or_rejected_it() {
     runs(&scenario, "1.3.0", "1.1.0");
 }
 
+#[test]
+fn a_queue_waits_for_nothing_that_was_pushed_again() {
+    let Some(mut scenario) = scenario("soak: 24h\n    promote: queue") else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.1.0"]);
+    scenario.lands(1);
+    scenario.push_content("acme/shop", "1.1.0", "pushed again");
+    scenario.push("acme/shop", &["1.2.0"]);
+    wait(&scenario, 24);
+    let pass = scenario.lands(1);
+    let words = ["moved: 1.1.0"];
+    assert_stage(&pass.observation, "shop/production", "failed", &words);
+    runs(&scenario, "1.2.0", "1.0.0");
+    wait(&scenario, 24);
+    scenario.lands(1);
+    runs(&scenario, "1.2.0", "1.2.0");
+}
+
 /// Two stages before production, each with tags of its own.
 fn two(keys: &str, canary_tags: &str) -> Option<Scenario> {
     let file = format!(

@@ -142,8 +142,11 @@ impl Case<'_> {
             }
             (Some(ManifestFact::Found(found)), Some(named)) if found.digest != *named => {
                 return blocked(Blocked::Unreadable(format!(
-                    "{} was decided on, but the registry now has {} with {}",
-                    what, what.tag, found.digest
+                    "{what} was decided on, but the registry now has {tag} with {}; deciding anew ends \
+                     that, as does `tagwright reject {} {tag}`",
+                    found.digest,
+                    self.names(),
+                    tag = what.tag,
                 )));
             }
             (Some(ManifestFact::Found(found)), _) => (found.digest.clone(), None),

@@ -3,11 +3,13 @@
 //! Invariant: a stage waits only for what can still be taken, and was neither taken nor rejected. What can
 //! never be taken holds nobody up.
 
+use std::time::Duration;
+
 use super::case::Case;
 use super::promote::unasked;
 use super::{Open, Step};
 use crate::config::Promote;
-use crate::policy::{self, Evidence, Outcome, Recorded};
+use crate::policy::{self, Evidence, ManifestFact, Outcome, Recorded};
 use crate::promotion::Held;
 use crate::promotion::tenure::{self, same};
 use crate::reconcile::claims::StageKey;
@@ -44,6 +46,11 @@ impl Case<'_> {
             });
             if !after.wants(&runs) {
                 continue;
+            }
+            match self.is_as_it_ran(&after, &runs) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(open) => return Turn::Open(open),
             }
             let others = entry.after.iter().filter(|other| **other != self.key.stage);
             for other in others {
@@ -94,9 +101,32 @@ impl Case<'_> {
         }
     }
 
+    /// Whether the registry still has what this stage runs, as far as the stage `after` it has looked: what is
+    /// gone, or was pushed again, is never promoted.
+    fn is_as_it_ran(&self, after: &Case<'_>, runs: &Held) -> Result<bool, Box<Open>> {
+        let known = after.known();
+        let now = match known.get(&runs.tag) {
+            Some(ManifestFact::Found(found)) => &found.digest,
+            Some(ManifestFact::Missing) => return Ok(false),
+            Some(ManifestFact::MissingOnce | ManifestFact::Unreadable(_)) | None => {
+                return Ok(true);
+            }
+        };
+        let served = match self.served(self.key.stage, Duration::ZERO) {
+            Ok(served) => served,
+            Err(unknown) => match *unknown {
+                (Step::Undecided, open) => return Err(Box::new(open)),
+                _ => return Ok(true),
+            },
+        };
+        let own = served.into_iter().find(|own| same(&own.held, runs));
+        let ran = own.and_then(|own| own.held.digest);
+        Ok(ran.is_none_or(|ran| ran == *now))
+    }
+
     /// Whether another stage of the app runs `held`, ran it, or may still come to run it.
     fn may_come_to(&self, place: usize, held: &Held) -> Result<bool, Box<Open>> {
-        let served = match self.served(place, std::time::Duration::ZERO) {
+        let served = match self.served(place, Duration::ZERO) {
             Ok(served) => served,
             Err(unknown) => match *unknown {
                 (Step::Undecided, open) => return Err(Box::new(open)),
