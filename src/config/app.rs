@@ -11,6 +11,7 @@ use super::approvals::{self, Consents};
 use super::checks::{self, Check};
 use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
+use super::group::Group;
 use super::name::{FluxMarker, Name};
 use super::promotion::{self, Entry, Wanted};
 use super::raw_app::{RawApp, RawStage, RawTarget};
@@ -48,6 +49,8 @@ pub struct App {
     pub marker: Option<FluxMarker>,
     /// The values that it names by file and key.
     pub targets: Vec<Target>,
+    /// The apps that it moves together with, if any.
+    pub group: Option<Group>,
     /// Its stages, at least one, in the order written.
     pub stages: Vec<Stage>,
 }
@@ -107,6 +110,7 @@ pub(super) struct Origin<'a> {
 pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'_>) -> Option<App> {
     let name = raw.app.take();
     let image = raw.image.take();
+    let group = raw.group.take().map(|at| Group::of(at.value));
     let of = Whose {
         app: name.as_ref().map(|name| &name.value),
         identity: origin.entry.identity,
@@ -125,6 +129,7 @@ pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'
         detect: parts.detect,
         marker: parts.marker,
         targets: parts.targets,
+        group,
         stages: parts.stages,
     })
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::app::{self, App, Origin};
 use super::defaults::{self, Defaults};
+use super::group::{self, Member};
 use super::name::Name;
 use super::presets;
 use super::raw_app::RawApp;
@@ -65,6 +66,7 @@ pub fn all(entries: &[(&PoliciesEntry, &[PolicyFile<'_>])]) -> Apps {
         candidates.extend(read_entry(index, entry, files, &mut report));
     }
     tell_names_apart(&mut candidates, &mut report);
+    group::bind(members(entries, &mut candidates), &mut report);
     let mut apps = Apps::default();
     for candidate in candidates {
         match candidate.app {
@@ -100,6 +102,7 @@ struct Candidate {
     entry: usize,
     source: SourceId,
     name: Option<(Name, Spot)>,
+    group: Option<(Name, Spot)>,
     /// The app, or the file whose mistake stops it.
     app: Result<App, SourceId>,
 }
@@ -140,6 +143,10 @@ fn read_file<'t>(
         .map(|name| (name.value.clone(), name.spot));
     let laid = defaults.under(file.path);
     let raw = raw.map(|raw| presets::lay(raw, laid.raws.into_iter(), report));
+    let group = raw
+        .as_ref()
+        .and_then(|raw| raw.group.get())
+        .map(|group| (group.value.clone(), group.spot));
     let origin = Origin {
         file: file.path,
         blob: file.blob,
@@ -157,8 +164,28 @@ fn read_file<'t>(
         entry: index,
         source,
         name,
+        group,
         app,
     }
+}
+
+/// The app files that name a group, also those that can't be used.
+fn members<'c>(
+    entries: &'c [(&PoliciesEntry, &[PolicyFile<'_>])],
+    candidates: &'c mut [Candidate],
+) -> Vec<Member<'c>> {
+    let members = candidates.iter_mut().filter_map(|candidate| {
+        let (name, spot) = candidate.group.as_ref()?;
+        Some(Member {
+            group: name,
+            spot: *spot,
+            entry: candidate.entry,
+            folder: &entries[candidate.entry].0.path,
+            file: candidate.source,
+            app: &mut candidate.app,
+        })
+    });
+    members.collect()
 }
 
 /// Stops apps whose name another has, and tells both files. A broken app keeps its name: otherwise a

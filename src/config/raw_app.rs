@@ -58,8 +58,8 @@ mirror! {
         /// Values that are found by file and key, where no marker and no image's name says whose
         /// they are; `{app}` is the app's name.
         targets = "targets": Vec<At<RawTarget>>,
-        /// Not supported yet: apps that move together.
-        group = "group": Unsupported,
+        /// Apps of one group move together, stage by stage, or not at all.
+        group = "group": Name,
         /// The stages; one named `default` over the whole repository if nothing is said.
         stages = "stages": Vec<At<RawStage>>,
     }

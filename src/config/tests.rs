@@ -6,6 +6,7 @@ mod clouds;
 mod conditions;
 mod examples;
 mod gates;
+mod groups;
 mod hostile;
 mod presets;
 mod promotion;

@@ -8,6 +8,7 @@
 //! ordered, any move back, and values that another stage reads and isn't to get.
 
 mod shared;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::{App, Hold};
+use crate::config::{App, Hold, Name};
 use crate::diag::Diagnostic;
 use crate::image::{Digest, Image, Tag};
 use crate::policy::{
@@ -50,6 +51,7 @@ pub use consent::Asked;
 pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
+pub use together::Mates;
 pub use waiting::{Missing, Waiting};
 
 /// Where an image's tags come from: the image, seen with one account.
@@ -267,6 +269,11 @@ impl Plan {
 }
 
 impl Plan {
+    /// Has what moves together with what does not change wait, after a step was changed.
+    pub fn bind(&mut self, apps: &[App]) {
+        together::bind(self, apps);
+    }
+
     /// Blocks the stages for which something was still to be read when reading was given up, after so
     /// many `rounds`.
     pub fn give_up(&mut self, rounds: u32) {
@@ -297,6 +304,8 @@ pub struct StagePlan {
     pub stops: Vec<Stop>,
     /// Whether a person closed a pull request of it, and left it closed.
     pub was_closed: bool,
+    /// Whether there is nothing newer for it, whatever stops it.
+    pub rests: bool,
     /// What to do.
     pub step: Step,
 }
@@ -335,6 +344,17 @@ pub enum Step {
     Blocked(Blocked),
 }
 
+impl Step {
+    /// Whether there is nothing newer to write.
+    fn is_rest(&self) -> bool {
+        match self {
+            Self::UpToDate => true,
+            Self::Blocked(blocked) => blocked.is_rest(),
+            Self::Change(_) | Self::Waiting(_) | Self::Undecided => false,
+        }
+    }
+}
+
 /// A reference to write to some sites.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -354,6 +374,9 @@ pub struct Change {
     pub rejected: Option<Box<Bound>>,
     /// The consents that it has.
     pub approved: Vec<Counted>,
+    /// The group whose changes to this stage it is made with, if any; what a person decided to deploy goes
+    /// alone.
+    pub group: Option<Name>,
 }
 
 /// Why nothing is written.
@@ -422,6 +445,11 @@ impl Blocked {
                 | Self::Decisions(_)
                 | Self::Forge(_)
         )
+    }
+
+    /// Whether there is nothing newer to write.
+    pub fn is_rest(&self) -> bool {
+        matches!(self, Self::NothingAcceptable(_) | Self::Withheld(_))
     }
 
     /// Whether nothing is to be written for good, rather than for now: until something newer or a person
@@ -502,6 +530,7 @@ pub fn plan(
             running,
             selection,
             step,
+            rests,
             open,
             expires,
         } = case.decide();
@@ -517,13 +546,19 @@ pub fn plan(
             standing: facts.standing(*key).cloned(),
             stops: case.stops(),
             was_closed: facts.closed.contains_key(key),
+            rests,
             step,
         });
     }
     plan.stages
         .sort_by(|a, b| order_of(apps, a.key).cmp(&order_of(apps, b.key)));
-    shared::withhold(&mut plan, apps, files, claims);
-    plan
+    // What moves together with what is held back is held back too, and may hold back more.
+    loop {
+        shared::withhold(&mut plan, apps, files, claims);
+        if !together::bind(&mut plan, apps) {
+            return plan;
+        }
+    }
 }
 
 fn order_of(apps: &[App], key: StageKey) -> (&str, usize) {

@@ -1,17 +1,18 @@
 //! From a plan to the exact bytes and messages of its commits.
 //!
 //! Invariant: nothing is written here, so what `plan` shows and what `serve` commits are the same
-//! values. Each commit builds on the files as the one before left them, and each change of it likewise. A site that can't be edited is
-//! reported with its place and reason, and the rest of its change goes on.
+//! values. Each commit builds on the files as the one before left them, and each change of it likewise. A site
+//! that can't be edited is reported with its place and reason, and the rest of its change goes on; where apps
+//! move together, all of their changes stay out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{App, Commits, Grouping};
+use crate::config::{App, Commits, Grouping, Name};
 use crate::diag::{self, Diagnostic, Position};
 use crate::image::Image;
 use crate::manifest::{self, Change as SiteChange, DigestRule, FileIndex, Target};
 use crate::policy::Write;
-use crate::reconcile::claims::{IndexedFile, SiteRef};
+use crate::reconcile::claims::{IndexedFile, SiteRef, StageKey};
 use crate::reconcile::message;
 use crate::reconcile::plan::{Change, Plan, StagePlan};
 
@@ -112,24 +113,46 @@ type Group<'p> = Vec<(&'p StagePlan, &'p Change)>;
 
 /// The changes of `plan`, those of one commit together, in the order in which they first appear.
 fn groups<'p>(plan: &'p Plan, apps: &[App], by: Grouping) -> Vec<Group<'p>> {
-    let mut groups: Vec<(Option<&str>, Group<'p>)> = Vec::new();
-    let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-    for (stage, change) in plan.changes() {
-        let key = match by {
-            Grouping::AppStage => {
-                groups.push((None, vec![(stage, change)]));
-                continue;
-            }
-            Grouping::Stage => Some(apps[stage.key.app].stages[stage.key.stage].name.as_str()),
-            Grouping::Pass => None,
+    let stage_of = |stage: &StagePlan| {
+        let stages = &apps[stage.key.app].stages;
+        stages[stage.key.stage].name.as_str()
+    };
+    gathered(plan.changes(), |(stage, change)| match by {
+        Grouping::AppStage => {
+            let group = change.group.as_ref()?;
+            Some((Some(group.as_str()), Some(stage_of(stage))))
+        }
+        Grouping::Stage => Some((None, Some(stage_of(stage)))),
+        Grouping::Pass => Some((None, None)),
+    })
+}
+
+/// The changes of one commit, those that are made together or not at all side by side.
+fn units<'p>(group: &Group<'p>, apps: &[App]) -> Vec<Group<'p>> {
+    gathered(group.iter().copied(), |(stage, change)| {
+        let stages = &apps[stage.key.app].stages;
+        Some((change.group.as_ref()?, &stages[stage.key.stage].name))
+    })
+}
+
+/// `changes` by their keys, in the order in which those first appear; one without a key is by itself.
+fn gathered<'p, K: Ord>(
+    changes: impl Iterator<Item = (&'p StagePlan, &'p Change)>,
+    key: impl Fn((&'p StagePlan, &'p Change)) -> Option<K>,
+) -> Vec<Group<'p>> {
+    let mut groups: Vec<Group<'p>> = Vec::new();
+    let mut places: BTreeMap<K, usize> = BTreeMap::new();
+    for change in changes {
+        let place = match key(change) {
+            Some(key) => *places.entry(key).or_insert(groups.len()),
+            None => groups.len(),
         };
-        let place = *places.entry(key).or_insert_with(|| {
-            groups.push((key, Vec::new()));
-            groups.len() - 1
-        });
-        groups[place].1.push((stage, change));
+        match groups.get_mut(place) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 /// Makes one commit after the other.
@@ -148,11 +171,8 @@ impl<E, R: FnMut(&IndexedFile) -> Result<Vec<u8>, E>> Editor<'_, R> {
     fn commit(&mut self, group: &Group<'_>, style: &Commits) -> Result<Option<Prepared>, E> {
         let mut files: BTreeMap<usize, ChangedFile> = BTreeMap::new();
         let mut changes = Vec::new();
-        for (stage, change) in group {
-            let edits = self.edit(change, &mut files)?;
-            if !edits.is_empty() {
-                changes.push(self.prepared(stage, change, edits));
-            }
+        for unit in units(group, self.apps) {
+            changes.extend(self.unit(&unit, &mut files)?);
         }
         if changes.is_empty() {
             return Ok(None);
@@ -162,6 +182,77 @@ impl<E, R: FnMut(&IndexedFile) -> Result<Vec<u8>, E>> Editor<'_, R> {
             changes,
             files: files.into_values().collect(),
         }))
+    }
+
+    /// The changes of a unit. Where a site of a group's can't be edited, none of the unit is.
+    fn unit(
+        &mut self,
+        unit: &Group<'_>,
+        files: &mut BTreeMap<usize, ChangedFile>,
+    ) -> Result<Vec<PreparedChange>, E> {
+        let group = unit.iter().find_map(|(_, change)| change.group.as_ref());
+        let touched = unit.iter().flat_map(|(_, change)| &change.sites);
+        let before: BTreeMap<usize, _> = match group {
+            Some(_) => touched
+                .map(|site| site.file)
+                .map(|file| {
+                    (
+                        file,
+                        (self.written.get(&file).cloned(), files.get(&file).cloned()),
+                    )
+                })
+                .collect(),
+            None => BTreeMap::new(),
+        };
+        let (mut changes, mut stuck) = (Vec::new(), BTreeSet::new());
+        for (stage, change) in unit {
+            let told = self.refused.len();
+            let edits = self.edit(change, files)?;
+            if self.refused.len() > told {
+                stuck.insert(stage.key);
+            }
+            if !edits.is_empty() {
+                changes.push(self.prepared(stage, change, edits));
+            }
+        }
+        let Some(group) = group.filter(|_| !stuck.is_empty()) else {
+            return Ok(changes);
+        };
+        for (file, (written, changed)) in before {
+            put_back(&mut self.written, file, written);
+            put_back(files, file, changed);
+        }
+        let held_up = unit.iter().filter(|(stage, _)| !stuck.contains(&stage.key));
+        let told = held_up.map(|of| self.held_up(*of, group, &stuck));
+        let told: Vec<Diagnostic> = told.collect();
+        self.refused.extend(told);
+        Ok(Vec::new())
+    }
+
+    /// What is said of a change that others of its group hold up.
+    fn held_up(
+        &self,
+        (stage, change): (&StagePlan, &Change),
+        group: &Name,
+        stuck: &BTreeSet<StageKey>,
+    ) -> Diagnostic {
+        let name = |key: &StageKey| &self.apps[key.app].name;
+        let names: Vec<&str> = stuck.iter().map(|key| name(key).as_str()).collect();
+        let message = format!(
+            "{}: {} -> {} is not written: it moves with its group `{group}`, held up by {}",
+            name(&stage.key),
+            self.apps[stage.key.app].stages[stage.key.stage].name,
+            change.tag,
+            names.join(" and ")
+        );
+        match change.sites.first() {
+            Some(at) => {
+                let file = &self.files[at.file];
+                let position = file.index.sites[at.site].position;
+                Diagnostic::error(&file.path, message).at_bare(position)
+            }
+            None => Diagnostic::error("", message),
+        }
     }
 
     fn prepared(&self, stage: &StagePlan, change: &Change, edits: Vec<Edit>) -> PreparedChange {
@@ -220,6 +311,13 @@ impl<E, R: FnMut(&IndexedFile) -> Result<Vec<u8>, E>> Editor<'_, R> {
         }
         Ok(edits)
     }
+}
+
+fn put_back<T>(all: &mut BTreeMap<usize, T>, at: usize, value: Option<T>) {
+    match value {
+        Some(value) => all.insert(at, value),
+        None => all.remove(&at),
+    };
 }
 
 fn told(file: &IndexedFile, before: &[u8], refused: Vec<manifest::Refused>) -> Vec<Diagnostic> {

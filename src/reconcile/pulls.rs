@@ -375,9 +375,17 @@ impl Reconciler {
     /// The branch that a stage's changes come from, whichever of its sites they are to.
     fn branch_of(&self, snapshot: &Snapshot, stage: &StagePlan) -> String {
         let (app, name) = snapshot.names(stage.key);
+        let pulls = &self.repository.pulls;
+        let own = || Some(&snapshot.apps[stage.key.app].group.as_ref()?.name);
+        let group = match stage.wanted() {
+            Some(change) => change.group.as_ref(),
+            None => own(),
+        };
+        if let Some(group) = group {
+            return Group::together(pulls.group, group.as_str(), name).branch(&pulls.prefix);
+        }
         let first = stage.sites.first();
         let file = first.map_or("", |at| snapshot.files[at.file].path.as_str());
-        let pulls = &self.repository.pulls;
         Group::of(pulls.group, app, name, file).branch(&pulls.prefix)
     }
 
@@ -412,6 +420,22 @@ impl Reconciler {
         ))
     }
 
+    /// Why a change of `stage` can't be made with those of its group: some go by pull request.
+    fn apart(&self, plan: &Plan, snapshot: &Snapshot, stage: &StagePlan) -> Option<String> {
+        let group = stage.wanted()?.group.as_ref()?;
+        let (app, name) = snapshot.names(stage.key);
+        let own = self.is_proposed(snapshot, stage);
+        let other = plan.stages.iter().find_map(|other| {
+            let (other_app, other_name) = snapshot.names(other.key);
+            let together = other.wanted()?.group.as_ref() == Some(group) && other_name == name;
+            (together && self.is_proposed(snapshot, other) != own).then_some(other_app)
+        })?;
+        let (app, other) = if own { (app, other) } else { (other, app) };
+        Some(format!(
+            "moves with its group `{group}`, of which {app} goes to {name} by pull request and {other} does              not; give both the same `push`"
+        ))
+    }
+
     /// The plan, where changes that can't be published are none.
     pub(super) fn published(
         &self,
@@ -424,6 +448,9 @@ impl Reconciler {
             let change = stage.wanted()?;
             if let Some(other) = self.read_otherwise(&plan, snapshot, stage) {
                 return Some(Blocked::Shared(other));
+            }
+            if let Some(apart) = self.apart(&plan, snapshot, stage) {
+                return Some(Blocked::NotWritten(apart));
             }
             match self.way_of(snapshot, stage) {
                 PushMode::PullRequest => Some(Blocked::Forge(trouble?.to_owned())),
@@ -444,6 +471,7 @@ impl Reconciler {
                     stage.step = Step::Blocked(blocked);
                 }
             }
+            plan.bind(&snapshot.apps);
         }
         plan
     }

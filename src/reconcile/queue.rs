@@ -5,25 +5,29 @@
 //!
 //! It decides when a change is made, never which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::config::Name;
 use crate::reconcile::plan::{Blocked, Plan, Step};
 use crate::reconcile::prepare::Preparation;
 use crate::reconcile::pulls::Planned;
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::{Error, Freshness, Observation, Pass, PassResult, Reconciler};
 
-/// Since when stages have had a change, whatever the tag, by app and stage.
+/// The names of an app and one of its stages.
+type Stage = (String, String);
+
+/// Since when stages have had a change, whatever the tag.
 #[derive(Debug, Default)]
-pub(super) struct Queue(BTreeMap<(String, String), Timestamp>);
+pub(super) struct Queue(BTreeMap<Stage, Timestamp>);
 
 impl Queue {
     /// Notes which stages have a change at `now`, and forgets the others.
-    fn note(&mut self, due: Vec<(String, String)>, now: Timestamp) {
+    fn note(&mut self, due: Vec<Stage>, now: Timestamp) {
         let before = std::mem::take(&mut self.0);
         let since = |key| {
             // A clock that was set back starts the wait anew, rather than making it endless.
@@ -44,11 +48,30 @@ impl Queue {
         }
     }
 
-    /// The first `most` stages, by how long they have waited, then by name.
-    fn first(&self, most: usize) -> Vec<&(String, String)> {
+    /// The first `most` stages, by how long they have waited, then by name. Those of one group, which `groups`
+    /// names, go together: with the one that has waited for longest, and by themselves if they are more.
+    fn first(&self, most: usize, groups: &BTreeMap<Stage, Name>) -> BTreeSet<&Stage> {
         let mut all: Vec<_> = self.0.iter().collect();
         all.sort_by_key(|(_, since)| **since);
-        all.into_iter().take(most).map(|(key, _)| key).collect()
+        let mut first = BTreeSet::new();
+        for (key, _) in &all {
+            if first.contains(key) {
+                continue;
+            }
+            let unit: Vec<&Stage> = match groups.get(*key) {
+                Some(group) => self
+                    .0
+                    .keys()
+                    .filter(|other| other.1 == key.1 && groups.get(*other) == Some(group))
+                    .collect(),
+                None => vec![*key],
+            };
+            if !first.is_empty() && first.len() + unit.len() > most {
+                break;
+            }
+            first.extend(unit);
+        }
+        first
     }
 
     /// Until when more changes are waited for, if the first has not waited for `window` yet.
@@ -63,27 +86,29 @@ impl Reconciler {
     /// The plan with as many changes as one pass may make; the others wait.
     pub(super) fn queued(&mut self, mut plan: Arc<Plan>, snapshot: &Snapshot) -> Arc<Plan> {
         let now = self.clock.now();
-        let parked = |app: &str, stage: &str, change| {
-            let reason = self.parking.reason(app, stage, change, now);
-            reason.is_some()
-        };
+        let parked = self.parked(&plan.stages, snapshot);
+        let mut groups = BTreeMap::new();
         let due = plan.changes().filter_map(|(stage, change)| {
+            let waits = parked.contains_key(&stage.key) || self.is_proposed(snapshot, stage);
             let (app, name) = snapshot.names(stage.key);
-            let waits = parked(app, name, change) || self.is_proposed(snapshot, stage);
-            (!waits).then(|| (app.to_owned(), name.to_owned()))
+            let key = (app.to_owned(), name.to_owned());
+            let group = change.group.clone().filter(|_| !waits);
+            groups.extend(group.map(|group| (key.clone(), group)));
+            (!waits).then_some(key)
         });
-        self.queue.note(due.collect(), now);
+        let due = due.collect();
+        self.queue.note(due, now);
         let Some(most) = self.repository.changes_per_pass else {
             return plan;
         };
         if self.queue.0.len() <= most.get() {
             return plan;
         }
-        let first = self.queue.first(most.get());
+        let first = self.queue.first(most.get(), &groups);
         for stage in &mut Arc::make_mut(&mut plan).stages {
             let (app, name) = snapshot.names(stage.key);
             let key = (app.to_owned(), name.to_owned());
-            if self.queue.0.contains_key(&key) && !first.contains(&&key) {
+            if self.queue.0.contains_key(&key) && !first.contains(&key) {
                 stage.step = Step::Blocked(Blocked::Queued(format!(
                     "waits its turn: a pass makes {most} changes, and others have waited for longer"
                 )));
@@ -138,7 +163,7 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    fn key(app: &str) -> (String, String) {
+    fn key(app: &str) -> Stage {
         (app.to_owned(), "staging".to_owned())
     }
 
@@ -159,8 +184,33 @@ mod tests {
             (&[(100, "c"), (5, "b c"), (9, "a b c")], "b c"),
         ] {
             let queue = queue(notes);
-            let first: Vec<&str> = queue.first(2).iter().map(|key| key.0.as_str()).collect();
-            assert_eq!(first.join(" "), expected, "{notes:?}");
+            let first = queue.first(2, &BTreeMap::new());
+            let wanted: Vec<Stage> = expected.split(' ').map(key).collect();
+            assert_eq!(first, wanted.iter().collect(), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn those_of_a_group_go_together() {
+        let groups = |apps: &str| -> BTreeMap<Stage, Name> {
+            let apps = apps.split(' ').map(key);
+            apps.map(|key| (key, "web".parse().unwrap())).collect()
+        };
+        for (notes, group, most, expected) in [
+            (&[(0, "a b c d")][..], "b d", 3, "a b d"),
+            // A group that does not fit goes first the next time, and nothing overtakes it.
+            (&[(0, "a b c d")], "b c", 2, "a"),
+            (&[(0, "b c d"), (5, "a b c d")], "b c", 2, "b c"),
+            // More than a pass makes go by themselves.
+            (&[(0, "a b c"), (5, "a b c d")], "a b c", 2, "a b c"),
+            // It goes with the one that has waited for longest.
+            (&[(0, "d"), (5, "a b c d")], "c d", 2, "c d"),
+        ] {
+            let queue = queue(notes);
+            let groups = groups(group);
+            let first = queue.first(most, &groups);
+            let wanted: Vec<Stage> = expected.split(' ').map(key).collect();
+            assert_eq!(first, wanted.iter().collect(), "{notes:?} {group}");
         }
     }
 

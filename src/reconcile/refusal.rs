@@ -2,7 +2,8 @@
 //!
 //! Invariant: a change that a hook, a path lock or a size limit keeps out keeps no other change out.
 //! Each half is planned and prepared anew on the head that it builds on. What is refused alone is left
-//! out for a while that doubles each time, and told with the remote's words until it lands.
+//! out for a while that doubles each time, and told with the remote's words until it lands. Changes that are made
+//! together or not at all are never halved, and wait together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diag::Diagnostic;
 use crate::git::CommitId;
 use crate::image::{Digest, Tag};
+use crate::reconcile::claims::StageKey;
 use crate::reconcile::execute::Landing;
 use crate::reconcile::plan::{Change, Facts, StagePlan};
-use crate::reconcile::prepare::{Prepared, PreparedChange};
+use crate::reconcile::prepare::{Preparation, Prepared, PreparedChange};
 use crate::reconcile::snapshot::Snapshot;
 use crate::reconcile::{Error, Observation, Pass, PassResult, Reconciler};
 
@@ -87,7 +89,27 @@ fn key(prepared: &PreparedChange) -> (String, String) {
     (prepared.app.clone(), prepared.stage.clone())
 }
 
-/// Some of a pass's changes, by their places, and the words with which the remote refused them all.
+/// The changes of a pass, those that are made together or not at all side by side.
+fn units(preparation: &Preparation) -> Vec<Vec<&PreparedChange>> {
+    let mut units: Vec<Vec<&PreparedChange>> = Vec::new();
+    let mut places = BTreeMap::new();
+    let commits = preparation.commits.iter();
+    for prepared in commits.flat_map(|commit| &commit.changes) {
+        let place = match &prepared.change.group {
+            Some(group) => *places
+                .entry((group, &prepared.stage))
+                .or_insert(units.len()),
+            None => units.len(),
+        };
+        match units.get_mut(place) {
+            Some(unit) => unit.push(prepared),
+            None => units.push(vec![prepared]),
+        }
+    }
+    units
+}
+
+/// Some of a pass's units, by their places, and the words with which the remote refused them all.
 struct Group {
     members: Vec<usize>,
     words: String,
@@ -100,14 +122,11 @@ impl Reconciler {
         stages: &mut Vec<StagePlan>,
         snapshot: &Snapshot,
     ) -> Vec<Diagnostic> {
-        let now = self.clock.now();
+        let mut parked = self.parked(stages, snapshot);
         let mut told = Vec::new();
         stages.retain(|stage| {
-            let (app, name) = snapshot.names(stage.key);
-            let Some((change, reason)) = stage
-                .change()
-                .and_then(|change| Some((change, self.parking.reason(app, name, change, now)?)))
-            else {
+            let reason = parked.remove(&stage.key);
+            let Some((change, reason)) = stage.change().zip(reason) else {
                 return true;
             };
             told.extend(change.sites.first().map(|at| {
@@ -120,6 +139,44 @@ impl Reconciler {
         told
     }
 
+    /// Why the changes of `stages` wait that the remote refused, and those that are made with one of them.
+    pub(super) fn parked(
+        &self,
+        stages: &[StagePlan],
+        snapshot: &Snapshot,
+    ) -> BTreeMap<StageKey, String> {
+        let now = self.clock.now();
+        let changes = || {
+            let changes = stages
+                .iter()
+                .filter_map(|stage| Some((stage.key, stage.change()?)));
+            changes.map(|(key, change)| (key, change, snapshot.names(key)))
+        };
+        let mut parked = BTreeMap::new();
+        let mut groups = BTreeMap::new();
+        for (key, change, (app, stage)) in changes() {
+            let Some(reason) = self.parking.reason(app, stage, change, now) else {
+                continue;
+            };
+            if let Some(group) = &change.group {
+                groups
+                    .entry((group, stage))
+                    .or_insert_with(|| reason.clone());
+            }
+            parked.insert(key, reason);
+        }
+        for (key, change, (app, stage)) in changes() {
+            let group = change.group.as_ref();
+            if let Some(reason) = group.and_then(|group| groups.get(&(group, stage))) {
+                parked.entry(key).or_insert_with(|| {
+                    let tag = &change.tag;
+                    format!("{app}: {stage} -> {tag} waits with its group: {reason}")
+                });
+            }
+        }
+        parked
+    }
+
     /// Goes on after the remote refused all commits of `observation` together.
     pub(super) async fn by_halves(
         &mut self,
@@ -127,11 +184,7 @@ impl Reconciler {
         words: String,
     ) -> Result<Pass, Error> {
         let preparation = Arc::clone(&observation.preparation);
-        let all: Vec<&PreparedChange> = preparation
-            .commits
-            .iter()
-            .flat_map(|commit| &commit.changes)
-            .collect();
+        let all = units(&preparation);
         let mut groups = vec![Group {
             members: (0..all.len()).collect(),
             words: words.clone(),
@@ -142,17 +195,20 @@ impl Reconciler {
         while let Some(mut group) = groups.pop() {
             if let [alone] = *group.members {
                 let now = self.clock.now();
-                self.parking.park(all[alone], &group.words, now);
+                for prepared in &all[alone] {
+                    self.parking.park(prepared, &group.words, now);
+                }
             }
             if group.members.len() == 1 || pushes >= MAX_PUSHES {
-                let members = group.members.iter();
-                told.extend(members.map(|at| refused(all[*at], &group.words)));
+                let members = group.members.iter().flat_map(|at| &all[*at]);
+                told.extend(members.map(|prepared| refused(prepared, &group.words)));
                 continue;
             }
             let second = group.members.split_off(group.members.len() / 2);
             for members in [group.members, second] {
                 pushes += 1;
-                let wanted = members.iter().map(|at| key(all[*at])).collect();
+                let wanted = members.iter().flat_map(|at| &all[*at]);
+                let wanted = wanted.map(|prepared| key(prepared)).collect();
                 match self.land_some(&observation.facts, &wanted).await? {
                     Some(Ok(more)) => landed.extend(more),
                     Some(Err(words)) => groups.push(Group { members, words }),
@@ -239,6 +295,7 @@ mod tests {
                 reason: String::new(),
                 rejected: None,
                 approved: Vec::new(),
+                group: None,
             },
             image: "acme/shop".parse().unwrap(),
             policy: String::new(),

@@ -81,6 +81,7 @@ impl WaitView {
             Missing::Soak { .. } => ("soak", None),
             Missing::Window { .. } => ("window", None),
             Missing::Check { .. } => ("check", None),
+            Missing::Group(_) => ("group", None),
             Missing::Approval(asked) => ("approval", Some(ApprovalsView::of(asked))),
         };
         Self {

@@ -23,7 +23,7 @@ fn app_with(yaml: &str) -> Vec<Diagnostic> {
 
 #[test]
 fn keys_of_an_app() {
-    for key in ["images", "formerly", "group"] {
+    for key in ["images", "formerly"] {
         assert!(RawApp::KEYS.known.contains(&key), "{key}");
         for value in ["", "x", "[a]", "{a: {b: c}}"] {
             refusal(key, &app_with(&format!("{key}: {value}")));

@@ -15,6 +15,7 @@ fn change(from: Running) -> Change {
         reason: "6.2.0 is the highest".to_owned(),
         rejected: None,
         approved: Vec::new(),
+        group: None,
     }
 }
 

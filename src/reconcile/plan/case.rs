@@ -88,6 +88,8 @@ pub(super) struct Decision {
     pub(super) selection: Option<Selection>,
     /// What to do.
     pub(super) step: Step,
+    /// Whether there is nothing newer, whatever stops it.
+    pub(super) rests: bool,
     /// What must be read first.
     pub(super) open: Open,
     /// When the conditions of the step change by the clock alone.
@@ -100,6 +102,7 @@ impl Decision {
         Self {
             running,
             selection: None,
+            rests: step.is_rest(),
             step,
             open,
             expires: None,
@@ -169,12 +172,14 @@ impl Case<'_> {
         (step, open): (Step, Open),
         soaks: Option<Missing>,
     ) -> Decision {
+        let rests = step.is_rest();
         let (step, open) = self.unless_stopped(step, open);
         let (step, open, expires) = self.unless_missing(step, open, soaks);
         let (step, open) = self.read_anew(step, open);
         Decision {
             running,
             selection: Some(selection),
+            rests,
             step,
             open,
             expires,
@@ -468,6 +473,7 @@ impl Case<'_> {
             rejected: self.still_rejected(tag, matches!(selection.outcome, Outcome::UpToDate(_))),
             reason: self.reason(tag, running, selection),
             approved: Vec::new(),
+            group: self.group(),
         };
         (Step::Change(change), Open::default())
     }

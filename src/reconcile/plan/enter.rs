@@ -162,6 +162,7 @@ impl Case<'_> {
             digest,
             write: self.write,
             approved: Vec::new(),
+            group: self.group(),
             rejected: self.still_rejected(tag, false),
             reason: self.reason_of(tag, offer),
         });
@@ -190,11 +191,13 @@ impl Case<'_> {
             until,
             too_fast: None,
         });
+        let rests = decided.0.is_rest();
         let (step, open) = self.unless_stopped(decided.0, decided.1);
         let (step, open, expires) = self.unless_missing(step, open, soaks);
         Decision {
             running,
             selection: None,
+            rests,
             step,
             open,
             expires,
@@ -252,6 +255,7 @@ impl Case<'_> {
             digest: digest.clone(),
             write: self.write,
             approved: Vec::new(),
+            group: self.group(),
             rejected: self.still_rejected(tag, false),
             reason: self.reason_of(tag, offer),
         });

@@ -185,6 +185,7 @@ impl Case<'_> {
             rejected: self.rolled_back(&what.tag, running, made.by.as_ref()),
             reason: words,
             approved: Vec::new(),
+            group: None,
         };
         (Step::Change(change), Open::default())
     }

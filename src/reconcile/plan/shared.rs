@@ -41,12 +41,10 @@ pub(super) fn withhold(plan: &mut Plan, apps: &[App], files: &[IndexedFile], cla
             };
             let held = hold_back(change, tags, apps, files, claims);
             let rest = change.sites.iter();
-            if let Some(first) = held.first()
-                && rest
-                    .filter(|site| !claims.overridden.contains(site))
-                    .count()
-                    == 0
-            {
+            let rest = rest.filter(|site| !claims.overridden.contains(site));
+            // Part of a change would part a group.
+            let stops = change.group.is_some() || rest.count() == 0;
+            if let Some(first) = held.first().filter(|_| stops) {
                 stage.step = Step::Blocked(Blocked::Shared(first.message.clone()));
                 stopped = true;
             }

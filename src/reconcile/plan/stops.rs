@@ -142,20 +142,24 @@ impl Case<'_> {
         people.chain(service).chain(given).min()
     }
 
-    /// Nothing is changed while the stage is stopped, and nothing needs to be known for it; a tag that moved
-    /// is told all the same.
+    /// Nothing is changed while the stage is stopped, and nothing needs to be known for it, unless others wait
+    /// for what it would change; a tag that moved is told all the same.
     pub(super) fn unless_stopped(&self, step: Step, open: Open) -> (Step, Open) {
         if matches!(step, Step::Blocked(Blocked::Moved { .. })) {
             return (step, open);
         }
-        let blocked = |blocked| (Step::Blocked(blocked), Open::default());
+        let known = |open| match self.app.group {
+            Some(_) => open,
+            None => Open::default(),
+        };
+        let blocked = |blocked, open| (Step::Blocked(blocked), known(open));
         if let Some(Decisions::Broken(file)) = &self.facts.decided.freezes {
-            return blocked(Blocked::Decisions(file.clone()));
+            return blocked(Blocked::Decisions(file.clone()), open);
         }
         let stops: Vec<String> = self.stops().iter().map(Stop::to_string).collect();
         match stops.is_empty() {
             true => (step, open),
-            false => blocked(Blocked::Held(stops.join("; and "))),
+            false => blocked(Blocked::Held(stops.join("; and ")), open),
         }
     }
 

@@ -9,6 +9,7 @@ use jiff::{Timestamp, Zoned};
 
 use super::case::Case;
 use super::consent::{Asked, Lack};
+use super::together::Mates;
 use super::{Blocked, Change, Step};
 use crate::promotion::windows::{self, State};
 
@@ -51,6 +52,8 @@ pub enum Missing {
         /// When it is asked again, if by the clock.
         again: Option<Timestamp>,
     },
+    /// Apps of its group that don't change.
+    Group(Box<Mates>),
 }
 
 impl Missing {
@@ -59,7 +62,7 @@ impl Missing {
         match self {
             Self::Soak { until, .. } => Some(*until),
             Self::Window { opens, .. } => opens.as_ref().map(Zoned::timestamp),
-            Self::Approval(_) | Self::Check { .. } => None,
+            Self::Approval(_) | Self::Check { .. } | Self::Group(_) => None,
         }
     }
 
@@ -79,6 +82,7 @@ impl Missing {
         match self {
             Self::Soak { .. } => false,
             Self::Window { .. } | Self::Approval(_) | Self::Check { .. } => true,
+            Self::Group(mates) => mates.may_be_proposed,
         }
     }
 
@@ -87,6 +91,7 @@ impl Missing {
         match self {
             Self::Soak { .. } | Self::Check { .. } => false,
             Self::Window { .. } | Self::Approval(_) => true,
+            Self::Group(mates) => mates.may_be_opened,
         }
     }
 
@@ -95,6 +100,7 @@ impl Missing {
         match self {
             Self::Soak { .. } | Self::Window { .. } | Self::Approval(_) => self.to_string(),
             Self::Check { brief, .. } => brief.clone(),
+            Self::Group(mates) => mates.brief(),
         }
     }
 }
@@ -115,6 +121,7 @@ impl fmt::Display for Missing {
             }
             Self::Window { opens, instead } => (opens, instead),
             Self::Approval(asked) => return asked.fmt(f),
+            Self::Group(mates) => return mates.fmt(f),
             Self::Check { full, again, .. } => {
                 f.write_str(full)?;
                 return match again {

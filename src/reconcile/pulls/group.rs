@@ -21,6 +21,8 @@ pub enum Group {
     Stage(String),
     /// Those below one folder; empty for the root.
     Folder(String),
+    /// Those of the apps that move together, by the name of their group, and one stage.
+    Together(String, String),
 }
 
 impl Group {
@@ -37,6 +39,16 @@ impl Group {
         }
     }
 
+    /// The group of a change to `stage` that is made with those of other apps: the same for all of them.
+    pub fn together(by: PullGrouping, group: &str, stage: &str) -> Self {
+        match by {
+            PullGrouping::Stage => Self::Stage(stage.to_owned()),
+            PullGrouping::AppStage | PullGrouping::Path(_) => {
+                Self::Together(group.to_owned(), stage.to_owned())
+            }
+        }
+    }
+
     /// The name of its branch. Names of apps and stages begin with a letter or digit, so the others'
     /// first parts can't be an app's.
     pub fn branch(&self, prefix: &str) -> String {
@@ -45,6 +57,7 @@ impl Group {
             Self::Stage(stage) => format!("{prefix}_stage/{stage}"),
             Self::Folder(folder) if folder.is_empty() => format!("{prefix}_path/_root"),
             Self::Folder(folder) => format!("{prefix}_path/{}", word(folder)),
+            Self::Together(group, stage) => format!("{prefix}_group/{group}/{stage}"),
         }
     }
 }
@@ -55,6 +68,7 @@ pub fn status(rest: &str) -> String {
     let rest = rest
         .strip_prefix("_stage/")
         .or_else(|| rest.strip_prefix("_path/"))
+        .or_else(|| rest.strip_prefix("_group/"))
         .unwrap_or(rest);
     format!("tagwright/{rest}")
 }
@@ -127,6 +141,14 @@ mod tests {
             ),
         ] {
             assert_eq!(branch(by, app, stage, file), expected, "{by:?} {file}");
+        }
+        for (by, expected) in [
+            (PullGrouping::AppStage, "tagwright/_group/web/staging"),
+            (path(2), "tagwright/_group/web/staging"),
+            (PullGrouping::Stage, "tagwright/_stage/staging"),
+        ] {
+            let group = Group::together(by, "web", "staging");
+            assert_eq!(group.branch("tagwright/"), expected, "{by:?}");
         }
     }
 }

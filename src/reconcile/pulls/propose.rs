@@ -305,6 +305,10 @@ fn wish(
                 continue;
             }
             None => format!("no app file speaks of the stage {stage} of {app} any more"),
+            Some(Step::Waiting(waiting)) if !waiting.may_be_proposed() => {
+                unsure.get_or_insert(format!("{app} in {stage}: {}", waiting.brief()));
+                continue;
+            }
             Some(Step::Change(_) | Step::Waiting(_)) => continue,
             Some(Step::UpToDate) => format!("{app} in {stage} runs the choice by now"),
             Some(Step::Undecided) => {

@@ -251,6 +251,7 @@ mod tests {
                 reason: reason.to_owned(),
                 rejected: None,
                 approved: Vec::new(),
+                group: None,
             },
             link: None,
             edits: vec![Edit {

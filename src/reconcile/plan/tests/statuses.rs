@@ -73,6 +73,7 @@ impl World {
             reason: String::new(),
             rejected: None,
             approved: Vec::new(),
+            group: None,
         };
         let (step, open, _) = case.unless_missing(Step::Change(change), Open::default(), None);
         (step, open)
