@@ -304,7 +304,7 @@ pub struct StagePlan {
     pub stops: Vec<Stop>,
     /// Whether a person closed a pull request of it, and left it closed.
     pub was_closed: bool,
-    /// Whether there is nothing newer for it, whatever stops it.
+    /// Whether there is nothing newer for it, not even too young, whatever stops it.
     pub rests: bool,
     /// What to do.
     pub step: Step,

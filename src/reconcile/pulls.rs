@@ -432,7 +432,8 @@ impl Reconciler {
         })?;
         let (app, other) = if own { (app, other) } else { (other, app) };
         Some(format!(
-            "moves with its group `{group}`, of which {app} goes to {name} by pull request and {other} does              not; give both the same `push`"
+            "moves with its group `{group}`, of which {app} goes to {name} by pull request and {other} does \
+             not; give both the same `push`"
         ))
     }
 

@@ -74,6 +74,7 @@ mod scenario_decisions;
 mod scenario_files;
 mod scenario_freezes;
 mod scenario_given;
+mod scenario_groups;
 mod scenario_links;
 mod scenario_metadata;
 mod scenario_policies;

@@ -88,7 +88,7 @@ pub(super) struct Decision {
     pub(super) selection: Option<Selection>,
     /// What to do.
     pub(super) step: Step,
-    /// Whether there is nothing newer, whatever stops it.
+    /// Whether there is nothing newer, not even too young, whatever stops it.
     pub(super) rests: bool,
     /// What must be read first.
     pub(super) open: Open,
@@ -172,7 +172,7 @@ impl Case<'_> {
         (step, open): (Step, Open),
         soaks: Option<Missing>,
     ) -> Decision {
-        let rests = step.is_rest();
+        let rests = step.is_rest() && selection.recheck.is_none();
         let (step, open) = self.unless_stopped(step, open);
         let (step, open, expires) = self.unless_missing(step, open, soaks);
         let (step, open) = self.read_anew(step, open);

@@ -3,6 +3,7 @@
 mod checks;
 mod shared;
 mod statuses;
+mod together;
 mod waiting;
 
 use super::*;

@@ -139,8 +139,9 @@ fn hold_up(step: &mut Step, mates: Mates) {
 /// What a stage holds up the others with, if it does.
 fn holder(stage: &StagePlan, app: &App) -> Option<Holder> {
     let (words, waiting) = match &stage.step {
-        Step::Change(_) | Step::UpToDate => return None,
-        Step::Blocked(_) if stage.rests => return None,
+        Step::Change(_) => return None,
+        Step::UpToDate | Step::Blocked(_) if stage.rests => return None,
+        Step::UpToDate => ("has something newer that is too young yet".to_owned(), None),
         Step::Waiting(waiting) => {
             let words = format!("waits for {}: {}", waiting.change.tag, waiting.words());
             (words, Some(waiting))
