@@ -5,7 +5,7 @@
 //!
 //! What moving together means is not decided here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::app::App;
 use super::folder::FolderPath;
@@ -44,8 +44,8 @@ pub(super) struct Member<'c> {
     pub app: &'c mut Result<App, SourceId>,
 }
 
-/// Refuses groups whose name an entry that is listed before has, warns of those that have one app, and
-/// has the apps know of those that can't be used. `members` are in the order of the entries.
+/// Refuses groups whose name an entry that is listed before has, warns of those that have one app or no stage in
+/// common, and has the apps know of those that can't be used. `members` are in the order of the entries.
 pub(super) fn bind(mut members: Vec<Member<'_>>, report: &mut Report<'_>) {
     let mut owners: HashMap<&Name, (usize, &FolderPath)> = HashMap::new();
     let mut count: HashMap<&Name, usize> = HashMap::new();
@@ -66,7 +66,16 @@ pub(super) fn bind(mut members: Vec<Member<'_>>, report: &mut Report<'_>) {
             broken.entry(member.group).or_insert(member.file);
         }
     }
-    for member in members {
+    let strangers = strangers(&members, &broken);
+    for (place, member) in members.into_iter().enumerate() {
+        if strangers.contains(&place) {
+            let message = format!(
+                "no other app of the group `{}` has a stage of the same name as one of this app",
+                member.group
+            );
+            let hint = "apps of a group move together in the stages that have one name";
+            report.warning(member.spot, Mistake::new(message).hint(hint));
+        }
         if count.get(member.group) == Some(&1) && owners[member.group].0 == member.entry {
             let message = format!("no other app is of the group `{}`", member.group);
             let hint = "an app by itself needs no `group`";
@@ -78,4 +87,27 @@ pub(super) fn bind(mut members: Vec<Member<'_>>, report: &mut Report<'_>) {
             group.broken = Some(report.file(*file).to_owned());
         }
     }
+}
+
+/// The places of apps that share no stage's name with another of their group, where all of those are known.
+fn strangers(members: &[Member<'_>], broken: &HashMap<&Name, SourceId>) -> HashSet<usize> {
+    let mut apps: HashMap<&Name, Vec<(usize, HashSet<&Name>)>> = HashMap::new();
+    for (place, member) in members.iter().enumerate() {
+        if let Ok(app) = &member.app
+            && !broken.contains_key(member.group)
+        {
+            let stages = app.stages.iter().map(|stage| &stage.name).collect();
+            apps.entry(member.group).or_default().push((place, stages));
+        }
+    }
+    let mut strangers = HashSet::new();
+    for apps in apps.values().filter(|apps| apps.len() > 1) {
+        for (place, stages) in apps {
+            let mut others = apps.iter().filter(|(other, _)| other != place);
+            if others.all(|(_, other)| stages.is_disjoint(other)) {
+                strangers.insert(*place);
+            }
+        }
+    }
+    strangers
 }

@@ -367,6 +367,15 @@ fn a_group_is_one_pull_request() {
     assert_eq!(pulls[0].title, "staging: update cart, shop");
     assert_eq!(pulls[0].branch, "tagwright/_group/web/staging");
     does(&mut scenario, "kept");
+    // What can't be written of one is proposed of none, and what is there stays.
+    let pod = "image: HOST/acme/cart:1.0.0\n";
+    scenario.writes(
+        "apps/cart.yaml",
+        &format!("{pod}sops: {{mac: x, version: 3.8.1}}\n"),
+    );
+    does(&mut scenario, "left: what it proposes can't be written now");
+    scenario.writes("apps/cart.yaml", pod);
+    does(&mut scenario, "kept");
     // What stops one keeps what is proposed from being merged, and from being parted.
     scenario.writes(
         ".tagwright/decisions/cart/staging.yaml",

@@ -70,6 +70,36 @@ fn a_group_of_one_app_is_told() {
 }
 
 #[test]
+fn an_app_that_shares_no_stage_is_told() {
+    let stages = |names: &[&str]| {
+        let stages = names.iter();
+        let stages: Vec<String> = stages
+            .map(|name| format!("{{name: {name}, paths: [{name}/**]}}"))
+            .collect();
+        format!("group: web\nstages: [{}]", stages.join(", "))
+    };
+    let shop = app("shop", &stages(&["test", "live"]));
+    let cart = app("cart", &stages(&["live"]));
+    let docs = app("docs", &stages(&["prod"]));
+    let apps = apps_of(
+        &entry("policies/"),
+        &[
+            ("shop.yaml", shop.as_str()),
+            ("cart.yaml", &cart),
+            ("docs.yaml", &docs),
+        ],
+    );
+    assert_eq!(apps.apps.len(), 3);
+    assert_eq!(
+        lines(&apps.diagnostics),
+        [
+            "policies/docs.yaml:4:8: warning: no other app of the group `web` has a stage of the same name as \
+             one of this app (apps of a group move together in the stages that have one name)"
+        ]
+    );
+}
+
+#[test]
 fn what_is_no_name_is_no_group() {
     for value in ["Web", "[web]", "''", "a b"] {
         let text = app("shop", &format!("group: {value}"));

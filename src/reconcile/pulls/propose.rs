@@ -341,16 +341,22 @@ fn wish(
             Wished::Unsure("its note can't be read, so what it proposes is not known".to_owned())
         }
         (false, None) => {
-            let mut plans = plan.stages.iter();
-            let is_proposed = plans.any(|plan| {
+            let proposed = plan.stages.iter().filter(|plan| {
                 let (app, stage) = snapshot.names(plan.key);
                 let mut named = stages.iter();
                 named.any(|named| (named.0.as_str(), named.1.as_str()) == (app, stage))
                     && reconciler.is_proposed(snapshot, plan)
             });
-            Wished::Nothing(match is_proposed {
-                true => "what it proposed is proposed elsewhere now".to_owned(),
-                false => "what it proposed is pushed without a pull request now".to_owned(),
+            let proposed: Vec<String> = proposed
+                .map(|plan| reconciler.branch_of(snapshot, plan))
+                .collect();
+            if proposed.iter().any(|own| own == branch) {
+                let why = "what it proposes can't be written now; see the errors";
+                return Wished::Unsure(why.to_owned());
+            }
+            Wished::Nothing(match proposed.is_empty() {
+                false => "what it proposed is proposed elsewhere now".to_owned(),
+                true => "what it proposed is pushed without a pull request now".to_owned(),
             })
         }
     }

@@ -210,6 +210,88 @@ fn a_moved_tag_and_a_missing_site_stop_the_others() {
 }
 
 #[test]
+fn a_site_that_another_stage_reads_stops_the_others() {
+    let shared = "}, {name: other, paths: [other/**], tags: {semver: 1.0.x}";
+    let mut world = world(&[("cart", WEB, shared), ("shop", WEB, "")]);
+    let mut base = file("kustomization", "resources: [../cart.yaml]\n");
+    base.path = "other/kustomization.yaml".to_owned();
+    base.format = manifest::format_of(&base.path).unwrap();
+    base.index = Arc::new(manifest::index(base.format, b"resources: [../cart.yaml]\n"));
+    world.files.push(base);
+    let entry = PoliciesEntry::unlimited("policies/".parse().unwrap());
+    world.claims = claims::claim(&world.apps, &[entry], &world.files);
+    let told = told(&world);
+    assert!(
+        told[0].starts_with("cart blocked: not set to 1.1.0: cart/other reads cart.yaml too"),
+        "{told:#?}"
+    );
+    assert!(
+        told[2].starts_with(
+            "shop waits: moves with its group `web`, held up by cart, which does not change"
+        ),
+        "{told:#?}"
+    );
+}
+
+/// A step of an app of the group, and whether there is nothing newer.
+fn steps(change: &Change) -> Vec<(Step, bool)> {
+    let alone = Change {
+        group: None,
+        ..change.clone()
+    };
+    let waiting = |change: &Change| {
+        let missing = vec![Missing::check("red", "", None)];
+        Step::Waiting(Waiting {
+            change: change.clone(),
+            missing,
+        })
+    };
+    let blocked = || Step::Blocked(Blocked::Held("held".to_owned()));
+    vec![
+        (Step::Change(change.clone()), false),
+        (Step::Change(alone.clone()), false),
+        (waiting(change), false),
+        (waiting(&alone), false),
+        (Step::UpToDate, true),
+        (Step::UpToDate, false),
+        (Step::Undecided, false),
+        (blocked(), true),
+        (blocked(), false),
+    ]
+}
+
+#[test]
+fn however_things_stand_all_of_a_group_change_or_none() {
+    let world = world(&[("cart", WEB, ""), ("docs", WEB, ""), ("shop", WEB, "")]);
+    let plan = planned(&world);
+    let change = plan.changes().next().unwrap().1.clone();
+    let all = steps(&change);
+    for number in 0..all.len().pow(3) {
+        let chosen = [0, 1, 2].map(|app: u32| number / all.len().pow(app) % all.len());
+        let mut plan = plan.clone();
+        for (stage, at) in plan.stages.iter_mut().zip(chosen) {
+            (stage.step, stage.rests) = all[at].clone();
+        }
+        let before: Vec<Step> = plan.stages.iter().map(|stage| stage.step.clone()).collect();
+        plan.bind(&world.apps);
+        // The first two change, and the fifth and the eighth have nothing newer.
+        let holds = chosen.iter().any(|at| ![0, 1, 4, 7].contains(at));
+        for ((stage, before), at) in plan.stages.iter().zip(&before).zip(chosen) {
+            match (at, &stage.step) {
+                (0, Step::Change(_)) => assert!(!holds, "{chosen:?}"),
+                (0, Step::Waiting(_)) => assert!(holds, "{chosen:?}"),
+                (2, Step::Waiting(waiting)) => {
+                    let others = chosen.iter().filter(|at| ![0, 1, 4, 7].contains(at));
+                    assert_eq!(waiting.missing.len() > 1, others.count() > 1, "{chosen:?}");
+                }
+                // Nothing else is touched.
+                (_, after) => assert_eq!(format!("{after:?}"), format!("{before:?}"), "{chosen:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn each_says_what_it_waits_for_itself_too() {
     let window = "windows: [{cron: 0 9 * * *, duration: 8h, timezone: UTC}]";
     let approval = "approvals: {required: 1, from: [ada], identity: author}";
