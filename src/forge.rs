@@ -45,7 +45,9 @@ pub trait Forge: Send + Sync {
     fn pulls_of<'a>(&'a self, branch: &'a str, base: &'a str) -> Answer<'a, Vec<Pull>>;
 
     /// The pull requests to `base` whose text hides a note, from whichever branch of this repository: all open
-    /// ones, or some of the newest that were closed without being merged.
+    /// ones, or some of the newest that were closed without being merged, or of those that were. Of merged ones
+    /// it is only told what costs no request each: who merged one, when and as which commit may be left out, and
+    /// its head be cut short; [`Forge::pulls_of`] tells.
     fn noted<'a>(&'a self, base: &'a str, which: Which) -> Answer<'a, Vec<Pull>>;
 
     /// Opens a pull request; the one there is, where there is one for these branches.
@@ -73,8 +75,8 @@ pub trait Forge: Send + Sync {
     /// Says of a commit whether it may be merged.
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a Status) -> Answer<'a, ()>;
 
-    /// What statuses and checks of others say of a commit; those whose name begins with `but` are left
-    /// out, since they are our own.
+    /// What statuses and checks say of a commit; those whose name begins with `but` are left out, and none
+    /// where it is empty.
     fn checks<'a>(&'a self, commit: &'a str, but: &'a str) -> Answer<'a, Checks>;
 
     /// The merged pull request that brought `commit` to the branch `base`, if one did.
@@ -101,6 +103,8 @@ pub enum Which {
     Open,
     /// Those that were closed without being merged.
     Closed,
+    /// Those that were merged.
+    Merged,
 }
 
 impl Which {
@@ -110,6 +114,7 @@ impl Which {
             let is_of = match self {
                 Self::Open => pull.state == State::Open,
                 Self::Closed => matches!(pull.state, State::Closed { .. }),
+                Self::Merged => matches!(pull.state, State::Merged { .. }),
             };
             is_of && body::hidden(&pull.body).is_some()
         };
@@ -119,13 +124,14 @@ impl Which {
     fn most(self) -> usize {
         match self {
             Self::Open => usize::MAX,
-            Self::Closed => MAX_CLOSED,
+            Self::Closed | Self::Merged => MAX_ENDED,
         }
     }
 }
 
-/// How many closed pull requests are told without being asked for by branch: who closed one costs a request.
-const MAX_CLOSED: usize = 30;
+/// How many pull requests that have ended are told without being asked for by branch: who closed one costs a
+/// request.
+const MAX_ENDED: usize = 30;
 
 /// A pull request, by whatever name the forge calls it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,8 +281,41 @@ pub enum Verdict {
 /// What statuses and checks say of a commit together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checks {
-    /// Each one's name and what it says.
-    pub each: Vec<(String, Verdict)>,
+    /// Each of them.
+    pub each: Vec<Check>,
+}
+
+/// What one status or check says of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub verdict: Verdict,
+    /// In words, where there are any; others wrote them, unless it is our own.
+    pub words: Option<String>,
+}
+
+impl Check {
+    fn new(name: String, verdict: Verdict, words: Option<String>) -> Self {
+        let words = words.map(|words| words::clean(&words));
+        Self {
+            name,
+            verdict,
+            words: words.filter(|words| !words.is_empty()),
+        }
+    }
+}
+
+impl Checks {
+    /// All of `each` but those whose name begins with `but`.
+    fn but(but: &str, each: impl Iterator<Item = Check>) -> Self {
+        Self {
+            each: each
+                .filter(|check| but.is_empty() || !check.name.starts_with(but))
+                .collect(),
+        }
+    }
 }
 
 /// A commit that the forge is to make.

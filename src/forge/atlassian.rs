@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::{Access, Caller, Means, Rules};
-use super::{Checks, Credentials, Error, Settings, Status, Verdict, body, words};
+use super::{Check, Checks, Credentials, Error, Settings, Status, Verdict, body, words};
 
 /// Longest name and description of a status, in characters.
 const MAX_WORDS: usize = 255;
@@ -100,11 +100,11 @@ pub(super) fn is_said(builds: &[Build], status: &Value) -> bool {
 
 /// What they say together, without those whose name begins with `but`.
 pub(super) fn checks(builds: &[Build], but: &str) -> Checks {
-    let others = builds.iter().filter(|build| !build.name().starts_with(but));
-    let each = others.map(|build| (words::clean(build.name()), build.verdict()));
-    Checks {
-        each: each.collect(),
-    }
+    let each = builds.iter().map(|build| {
+        let words = build.description.clone();
+        Check::new(words::clean(build.name()), build.verdict(), words)
+    });
+    Checks::but(but, each)
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
         let each: Vec<_> = told
             .each
             .iter()
-            .map(|(name, verdict)| (name.as_str(), *verdict))
+            .map(|check| (check.name.as_str(), check.verdict))
             .collect();
         assert_eq!(
             each,

@@ -113,7 +113,7 @@ impl Gitea {
         const WHAT: &str = "list pull requests";
         let mut found = match which {
             Which::Open => self.all_open().await?,
-            Which::Closed => {
+            Which::Closed | Which::Merged => {
                 let ask = self
                     .at(Verb::GET, WHAT, &["pulls"])
                     .query("state", "closed")
@@ -428,9 +428,7 @@ impl Gitea {
     async fn checked(&self, commit: &str, but: &str) -> Result<Checks, Error> {
         let all = self.statuses("read the checks of a commit", commit).await?;
         let each = all.into_iter().map(shape::Status::into_check);
-        Ok(Checks {
-            each: each.filter(|(name, _)| !name.starts_with(but)).collect(),
-        })
+        Ok(Checks::but(but, each))
     }
 
     async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {

@@ -167,13 +167,16 @@ impl GitHub {
         const WHAT: &str = "list pull requests";
         let state = match which {
             Which::Open => "open",
-            Which::Closed => "closed",
+            Which::Closed | Which::Merged => "closed",
         };
         let found = self.list(WHAT, None, Some(base), state).await?;
         let found = found.into_iter().map(shape::Pull::into_pull).collect();
         let mut pulls = Vec::new();
         for pull in which.noted(found) {
-            pulls.push(self.ended(WHAT, pull).await?);
+            pulls.push(match which {
+                Which::Merged => pull,
+                Which::Open | Which::Closed => self.ended(WHAT, pull).await?,
+            });
         }
         Ok(pulls)
     }
@@ -384,9 +387,7 @@ impl GitHub {
         let runs = self.caller.all(&ask, page).await?;
         let statuses = statuses.into_iter().map(shape::Status::into_check);
         let each = statuses.chain(runs.into_iter().map(shape::CheckRun::into_check));
-        Ok(Checks {
-            each: each.filter(|(name, _)| !name.starts_with(but)).collect(),
-        })
+        Ok(Checks::but(but, each))
     }
 
     async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {

@@ -125,6 +125,7 @@ impl GitLab {
         let state = match which {
             Which::Open => "opened",
             Which::Closed => "closed",
+            Which::Merged => "merged",
         };
         let found = self.list(state, (None, Some(base))).await?;
         let found = found.into_iter().map(shape::Pull::into_pull).collect();
@@ -372,9 +373,7 @@ impl GitLab {
     async fn checked(&self, commit: &str, but: &str) -> Result<Checks, Error> {
         let all = self.statuses("read the checks of a commit", commit).await?;
         let each = all.into_iter().map(shape::Status::into_check);
-        Ok(Checks {
-            each: each.filter(|(name, _)| !name.starts_with(but)).collect(),
-        })
+        Ok(Checks::but(but, each))
     }
 
     async fn origin(&self, commit: &str, base: &str) -> Result<Option<Pull>, Error> {

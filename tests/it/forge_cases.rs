@@ -359,6 +359,13 @@ pub async fn checks_of_others_are_read(kind: Kind) {
         site.forge.checks(&head, "tagwright/").await.unwrap().each,
         []
     );
+    let own = site.forge.checks(&head, "").await.unwrap().each;
+    let told = status(Verdict::Pending);
+    let own: Vec<_> = own
+        .into_iter()
+        .map(|check| (check.name, check.verdict, check.words))
+        .collect();
+    assert_eq!(own, [(told.name, told.verdict, Some(told.description))]);
     for (name, verdict) in [
         ("a", "success"),
         ("b", "pending"),
@@ -369,10 +376,10 @@ pub async fn checks_of_others_are_read(kind: Kind) {
         site.fake.check(&head, name, verdict);
     }
     let mut each = site.forge.checks(&head, "tagwright/").await.unwrap().each;
-    each.sort_by(|one, other| one.0.cmp(&other.0));
+    each.sort_by(|one, other| one.name.cmp(&other.name));
     let verdicts: Vec<_> = each
         .iter()
-        .map(|(name, verdict)| (name.as_str(), *verdict))
+        .map(|check| (check.name.as_str(), check.verdict))
         .collect();
     let (good, bad) = (Verdict::Success, Verdict::Failure);
     assert_eq!(

@@ -107,7 +107,7 @@ async fn statuses_and_check_runs_are_both_read() {
     site.fake.check(&head, "run:build", "pending");
     site.fake.check(&head, "lint", "failure");
     let each = site.forge.checks(&head, "tagwright/").await.unwrap().each;
-    let verdicts: Vec<_> = each.iter().map(|(name, _)| name.as_str()).collect();
+    let verdicts: Vec<_> = each.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(verdicts, ["lint", "run:build"]);
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::forge::call;
-use crate::forge::{Opinion, Pull, Review, State, Status, Verdict, Wanted, body, words};
+use crate::forge::{Check, Opinion, Pull, Review, State, Status, Verdict, Wanted, body, words};
 
 /// Longest text of a pull request, in UTF-16 units.
 pub(super) const MAX_BODY: usize = 4000;
@@ -374,7 +374,7 @@ struct Context {
 
 impl RawStatus {
     /// Its name with the genre before it, and what it says; nothing if it applies to nothing.
-    pub(super) fn told(&self) -> Option<(String, Verdict)> {
+    pub(super) fn told(&self) -> Option<Check> {
         let verdict = match self.state.as_deref()? {
             "succeeded" => Verdict::Success,
             "pending" | "notSet" => Verdict::Pending,
@@ -387,7 +387,8 @@ impl RawStatus {
             .map(String::as_str)
             .filter(|part| !part.is_empty())
             .collect();
-        Some((words::clean(&parts.join("/")), verdict))
+        let words = self.description.clone();
+        Some(Check::new(words::clean(&parts.join("/")), verdict, words))
     }
 }
 

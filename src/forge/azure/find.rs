@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::AzureDevOps;
 use super::answers::{self, Listing, RawPull};
 use crate::forge::call::Effort;
-use crate::forge::{Error, MAX_CLOSED, Pull, Which};
+use crate::forge::{Error, MAX_ENDED, Pull, Which};
 
 /// How many of a branch's pull requests are looked at, newest first.
 const NEWEST: &str = "5";
@@ -62,12 +62,16 @@ impl AzureDevOps {
     pub(super) async fn find_noted(&self, base: &str, which: Which) -> Result<Vec<Pull>, Error> {
         let mut found = match which {
             Which::Open => self.active().await?,
-            Which::Closed => {
+            Which::Closed | Which::Merged => {
+                let status = match which {
+                    Which::Merged => "completed",
+                    Which::Open | Which::Closed => "abandoned",
+                };
                 let ask = self
                     .ask(Http::GET, "list pull requests", &["pullrequests"])
-                    .query("searchCriteria.status", "abandoned")
+                    .query("searchCriteria.status", status)
                     .query("searchCriteria.targetRefName", answers::full(base))
-                    .query("$top", MAX_CLOSED.to_string());
+                    .query("$top", MAX_ENDED.to_string());
                 self.read::<Listing<RawPull>>(&ask).await?.value
             }
         };

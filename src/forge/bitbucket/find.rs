@@ -34,9 +34,13 @@ impl BitbucketDataCenter {
             .query("at", answers::full(base));
         let found: Vec<RawPull> = match which {
             Which::Open => self.all(ask, &[("state", "OPEN")]).await?,
-            Which::Closed => {
+            Which::Closed | Which::Merged => {
+                let state = match which {
+                    Which::Merged => "MERGED",
+                    Which::Open | Which::Closed => "DECLINED",
+                };
                 let ask = ask
-                    .query("state", "DECLINED")
+                    .query("state", state)
                     .query("order", "NEWEST")
                     .query("limit", PAGE);
                 self.caller.read::<Listing<RawPull>>(&ask).await?.values
@@ -47,7 +51,10 @@ impl BitbucketDataCenter {
             .filter(|raw| raw.is_of_one_repository() && raw.base() == base && raw.note().is_some());
         let mut pulls = Vec::new();
         for raw in ours.take(which.most()) {
-            pulls.push(self.whole(raw).await?);
+            pulls.push(match which {
+                Which::Merged => raw.pull(false, &[]),
+                Which::Open | Which::Closed => self.whole(raw).await?,
+            });
         }
         Ok(pulls)
     }

@@ -53,6 +53,7 @@ impl BitbucketCloud {
         let state = match which {
             Which::Open => "OPEN",
             Which::Closed => "DECLINED",
+            Which::Merged => "MERGED",
         };
         let ask = self
             .ask(Http::GET, "list pull requests", &["pullrequests"])
@@ -63,7 +64,9 @@ impl BitbucketCloud {
             .query("pagelen", PULLS);
         let found: Vec<RawPull> = match which {
             Which::Open => self.caller.all(&ask, page).await?,
-            Which::Closed => self.caller.read::<Listing<RawPull>>(&ask).await?.values,
+            Which::Closed | Which::Merged => {
+                self.caller.read::<Listing<RawPull>>(&ask).await?.values
+            }
         };
         let full_name = self.full_name();
         let ours = found
@@ -71,7 +74,13 @@ impl BitbucketCloud {
             .filter(|raw| raw.is_of(&full_name) && raw.note().is_some());
         let mut pulls = Vec::new();
         for raw in ours.take(which.most()) {
-            pulls.push(self.whole(raw).await?);
+            pulls.push(match which {
+                Which::Merged => {
+                    let (head, state) = (raw.short_head().to_owned(), raw.state(&[], None));
+                    raw.pull(head, state)
+                }
+                Which::Open | Which::Closed => self.whole(raw).await?,
+            });
         }
         Ok(pulls)
     }

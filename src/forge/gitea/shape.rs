@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::forge::{self, Merge, Method, Opinion, State, Verdict, Wanted, body};
+use crate::forge::{self, Check, Merge, Method, Opinion, State, Verdict, Wanted, body};
 
 /// What makes a draft of a pull request, in the form that is written ("Pull request", "WIP").
 const DRAFT: &str = "WIP: ";
@@ -303,14 +303,14 @@ impl Status {
             && self.target_url == other.target_url
     }
 
-    pub(super) fn into_check(self) -> (String, Verdict) {
+    pub(super) fn into_check(self) -> Check {
         let verdict = match self.status.as_str() {
             // What warns holds nothing up.
             "success" | "warning" | "skipped" => Verdict::Success,
             "pending" => Verdict::Pending,
             _ => Verdict::Failure,
         };
-        (self.context, verdict)
+        Check::new(self.context, verdict, Some(self.description))
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::forge::{self, Merge, Method, Opinion, State, Verdict};
+use crate::forge::{self, Check, Merge, Method, Opinion, State, Verdict};
 
 /// The account of those who have left.
 const GHOST: &str = "ghost";
@@ -251,13 +251,13 @@ impl Status {
             && self.target_url == other.target_url
     }
 
-    pub(super) fn into_check(self) -> (String, Verdict) {
+    pub(super) fn into_check(self) -> Check {
         let verdict = match self.state.as_str() {
             "success" => Verdict::Success,
             "pending" => Verdict::Pending,
             _ => Verdict::Failure,
         };
-        (self.context, verdict)
+        Check::new(self.context, verdict, self.description)
     }
 }
 
@@ -275,13 +275,13 @@ pub(super) struct CheckRun {
 
 impl CheckRun {
     /// "About protected branches": a required check must be successful, skipped or neutral.
-    pub(super) fn into_check(self) -> (String, Verdict) {
+    pub(super) fn into_check(self) -> Check {
         let verdict = match (self.status.as_str(), self.conclusion.as_deref()) {
             ("completed", Some("success" | "neutral" | "skipped")) => Verdict::Success,
             ("completed", _) => Verdict::Failure,
             _ => Verdict::Pending,
         };
-        (self.name, verdict)
+        Check::new(self.name, verdict, None)
     }
 }
 

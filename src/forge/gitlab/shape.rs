@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::forge::{self, Merge, Opinion, Review, Verdict, Wanted, body, words};
+use crate::forge::{self, Check, Merge, Opinion, Review, Verdict, Wanted, body, words};
 
 /// What makes a draft of a merge request, in the form that is written ("Draft merge requests").
 const DRAFT: &str = "Draft: ";
@@ -262,14 +262,14 @@ impl Status {
             && self.target_url == other.target_url
     }
 
-    pub(super) fn into_check(self) -> (String, Verdict) {
+    pub(super) fn into_check(self) -> Check {
         let verdict = match self.status.as_str() {
             "success" | "skipped" => Verdict::Success,
             "failed" | "canceled" | "manual" if self.allow_failure => Verdict::Success,
             "failed" | "canceled" => Verdict::Failure,
             _ => Verdict::Pending,
         };
-        (self.name, verdict)
+        Check::new(self.name, verdict, self.description)
     }
 }
 

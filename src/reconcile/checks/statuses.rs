@@ -4,7 +4,7 @@
 //! Invariant: silence is never green. Each name must be answered for, and of those it names all must be fine.
 
 use crate::config::StatusGlob;
-use crate::forge::{Checks, Verdict};
+use crate::forge::{Check, Checks, Verdict};
 
 /// A status that is not green.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Unmet {
 /// What of `wanted` is not green in `found`: first what has failed, then what may still come.
 pub fn unmet(wanted: &[StatusGlob], found: &Checks) -> Vec<Unmet> {
     let (mut failed, mut open) = (Vec::new(), Vec::new());
-    for (name, verdict) in &found.each {
+    for Check { name, verdict, .. } in &found.each {
         if !wanted.iter().any(|glob| glob.matches(name)) {
             continue;
         }
@@ -31,7 +31,7 @@ pub fn unmet(wanted: &[StatusGlob], found: &Checks) -> Vec<Unmet> {
         list.push(Unmet { name, state });
     }
     let silent = wanted.iter().filter(|glob| {
-        let mut names = found.each.iter().map(|(name, _)| name);
+        let mut names = found.each.iter().map(|check| &check.name);
         !names.any(|name| glob.matches(name))
     });
     open.extend(silent.map(|glob| Unmet {
@@ -86,7 +86,11 @@ mod tests {
                 .collect();
             let each = found
                 .iter()
-                .map(|(name, verdict)| ((*name).to_owned(), *verdict))
+                .map(|(name, verdict)| Check {
+                    name: (*name).to_owned(),
+                    verdict: *verdict,
+                    words: None,
+                })
                 .collect();
             let unmet: Vec<String> = unmet(&globs, &Checks { each })
                 .iter()

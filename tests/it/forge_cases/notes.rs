@@ -2,6 +2,8 @@
 
 use tagwright::forge::{Kind, Merge, Method, State, Which};
 
+use crate::forges as fake;
+
 use super::{BRANCH, Site, wanted};
 
 /// What bears a note is found whatever its branch is called, open or closed.
@@ -23,6 +25,7 @@ pub async fn notes_are_found(kind: Kind) {
     assert_eq!(noted("main", Which::Open).await, [opened.number]);
     assert_eq!(noted("other", Which::Open).await, [0; 0]);
     assert_eq!(noted("main", Which::Closed).await, [0; 0]);
+    assert_eq!(noted("main", Which::Merged).await, [0; 0]);
     site.fake.close(opened.number, "bob");
     site.fake.close(plain.number, "bob");
     assert_eq!(noted("main", Which::Open).await, [0; 0]);
@@ -30,6 +33,15 @@ pub async fn notes_are_found(kind: Kind) {
     let closed = site.forge.noted("main", Which::Closed).await.unwrap();
     assert_eq!(closed, site.found().await);
     assert!(matches!(&closed[0].state, State::Closed { by: Some(by), .. } if by == "bob"));
+    assert_eq!(noted("main", Which::Merged).await, [0; 0]);
+    site.fake.hub().pulls[0].state = fake::State::Open;
+    site.fake.merge(opened.number, "bob");
+    assert_eq!(noted("main", Which::Closed).await, [0; 0]);
+    let merged = site.forge.noted("main", Which::Merged).await.unwrap();
+    assert_eq!(merged.len(), 1);
+    assert_eq!(merged[0].body, opened.body);
+    assert!(opened.head.starts_with(&merged[0].head) && merged[0].head.len() >= 12);
+    assert!(matches!(merged[0].state, State::Merged { .. }));
 }
 
 /// What is to be merged by the forge is not, once that is taken back; it can be asked for anew.

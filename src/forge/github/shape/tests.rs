@@ -59,7 +59,7 @@ fn checks_pass_as_protected_branches_have_it() {
             status: status.to_owned(),
             conclusion: conclusion.map(str::to_owned),
         };
-        assert_eq!(run.into_check().1, wanted, "{status} {conclusion:?}");
+        assert_eq!(run.into_check().verdict, wanted, "{status} {conclusion:?}");
     }
 }
 

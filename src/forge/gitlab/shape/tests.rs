@@ -94,7 +94,7 @@ fn jobs_that_may_fail_hold_nothing_up() {
         ("waiting_for_resource", false, Verdict::Pending),
     ] {
         let check = status(1, "a", state, allow_failure).into_check();
-        assert_eq!(check.1, wanted, "{state} {allow_failure}");
+        assert_eq!(check.verdict, wanted, "{state} {allow_failure}");
     }
 }
 

@@ -57,7 +57,11 @@ fn no(status: u16, words: &str) -> Option<Said> {
 
 fn statuses(each: &[(&str, forge::Verdict)]) -> Option<Said> {
     let each = each.iter();
-    let each = each.map(|(name, verdict)| ((*name).to_owned(), *verdict));
+    let each = each.map(|(name, verdict)| forge::Check {
+        name: (*name).to_owned(),
+        verdict: *verdict,
+        words: None,
+    });
     Some(Said::Statuses(forge::Checks {
         each: each.collect(),
     }))

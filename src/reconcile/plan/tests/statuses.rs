@@ -100,7 +100,11 @@ impl World {
 
 fn found(each: &[(&str, Verdict)]) -> Option<Said> {
     let each = each.iter();
-    let each = each.map(|(name, verdict)| ((*name).to_owned(), *verdict));
+    let each = each.map(|(name, verdict)| crate::forge::Check {
+        name: (*name).to_owned(),
+        verdict: *verdict,
+        words: None,
+    });
     Some(Said::Statuses(crate::forge::Checks {
         each: each.collect(),
     }))
