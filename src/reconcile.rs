@@ -288,6 +288,7 @@ impl Reconciler {
         let plan = self.published(plan, &snapshot, seen.as_ref());
         let plan = self.queued(plan, &snapshot);
         let plan = self.linked(plan, &snapshot).await;
+        let plan = self.with_ungated(plan, &snapshot, head, facts.now).await?;
         let mut preparation = self.prepare(&plan, &snapshot, head).await?;
         let (pulls, refused) = self.propose(&plan, &snapshot, head, seen).await?;
         preparation.refused.extend(refused);

@@ -29,7 +29,7 @@ use crate::reconcile::checks::{Ask, Reply};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
 use crate::reconcile::given::Given;
-use crate::reconcile::pulls::Closed;
+use crate::reconcile::pulls::{Closed, Ungated};
 use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past, Told};
 use crate::registry::AccountId;
@@ -257,6 +257,8 @@ pub struct Plan {
     pub expires: Option<Timestamp>,
     /// Where to see what changed in the images of stages that change, where they tell.
     pub links: BTreeMap<StageKey, String>,
+    /// The stages that run what somebody merged against the status of its pull request.
+    pub ungated: BTreeMap<StageKey, Ungated>,
 }
 
 impl Plan {

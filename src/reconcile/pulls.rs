@@ -22,6 +22,7 @@ mod merging;
 mod propose;
 mod publish;
 mod strays;
+mod ungated;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,12 +41,14 @@ use crate::reconcile::{Error, Reconciler};
 pub use act::{Did, Done};
 pub use ended::Closed;
 pub use fate::Fate;
+pub use ungated::Ungated;
 
 use act::Attempts;
 use ended::Ended;
 use fate::Branch;
 use group::Group;
 use strays::Seek;
+use ungated::Merges;
 
 /// The pull requests of one config repo, as far as it is remembered between passes.
 pub(super) struct Pulls {
@@ -54,6 +57,7 @@ pub(super) struct Pulls {
     ended: Ended,
     attempts: Attempts,
     seek: Seek,
+    merges: Merges,
 }
 
 /// What is there before a pass proposes anything.
@@ -175,6 +179,7 @@ impl Pulls {
             ended: Ended::default(),
             attempts: Attempts::default(),
             seek: Seek::default(),
+            merges: Merges::default(),
         }
     }
 
@@ -225,6 +230,7 @@ impl Reconciler {
             Ok(pulls) => {
                 self.sort_out(pulls, &mut seen);
                 self.seek_strays(&*forge, snapshot, &mut seen).await;
+                self.learn_merged(&*forge, snapshot).await;
             }
             Err(error) => seen.trouble = Some(diag::chain(&error)),
         }
@@ -263,7 +269,8 @@ impl Reconciler {
         }
         let others = &seen.others;
         seen.heads.retain(|branch, _| !others.contains(branch));
-        self.pulls.ended.note(&seen.open);
+        let gone = self.pulls.ended.note(&seen.open);
+        self.pulls.merges.gone(gone);
     }
 
     /// What people have closed, as far as it bears on the stages of `snapshot`.

@@ -85,6 +85,7 @@ mod scenario_pulls_forge;
 mod scenario_pulls_left;
 mod scenario_pulls_merging;
 mod scenario_pulls_people;
+mod scenario_pulls_ungated;
 mod scenario_race;
 mod scenario_random;
 mod scenario_refusal;

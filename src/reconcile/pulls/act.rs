@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fate::Fate;
 use super::{Gate, Planned, Proposal, words};
 use crate::diag;
-use crate::forge::{self, Forge, Pull, State, Status, Verdict, Wanted};
+use crate::forge::{self, Check, Forge, Pull, State, Status, Verdict, Wanted};
 use crate::git::{CommitId, PushOutcome};
 use crate::reconcile::{Error, Observation, Reconciler};
 
@@ -118,6 +118,16 @@ impl Attempts {
     /// Whether something failed half-way, so that it is not known what was done.
     pub(super) fn is_open(&self, branch: &str) -> bool {
         self.failed.contains_key(branch)
+    }
+
+    /// What was last said of a commit.
+    pub(super) fn last_said(&self, commit: &str) -> Option<Check> {
+        let mut of_it = self.said.iter().filter(|((of, _), _)| of == commit);
+        of_it.next().map(|(_, status)| Check {
+            name: status.name.clone(),
+            verdict: status.verdict,
+            words: Some(status.description.clone()),
+        })
     }
 
     fn fail(&mut self, branch: &str, why: &str, now: Timestamp) {

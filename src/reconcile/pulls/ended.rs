@@ -41,18 +41,22 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Notes which branches have an open pull request.
-    pub(super) fn note(&mut self, open: &BTreeMap<String, Pull>) {
-        for branch in &self.open {
-            if !open.contains_key(branch) {
-                self.by_branch.remove(branch);
-            }
+    /// Notes which branches have an open pull request, and tells which had one and have none any more.
+    pub(super) fn note(&mut self, open: &BTreeMap<String, Pull>) -> Vec<String> {
+        let gone = self
+            .open
+            .iter()
+            .filter(|branch| !open.contains_key(*branch));
+        let gone: Vec<String> = gone.cloned().collect();
+        for branch in &gone {
+            self.by_branch.remove(branch);
         }
         self.open = open.keys().cloned().collect();
         if let Some(closed) = &mut self.closed {
             // A person has opened it again.
             closed.retain(|pull| open.values().all(|open| open.number != pull.number));
         }
+        gone
     }
 
     /// Whether it was asked which were closed of late.
