@@ -25,6 +25,7 @@ use crate::git;
 use crate::reconcile::given::Given;
 use crate::reconcile::plan::Step;
 use crate::reconcile::pulls::Done;
+use crate::reconcile::states::Kind;
 use crate::reconcile::{Freshness, Pass, PassResult, Reconciler};
 use crate::server::{Readiness, Shared};
 use crate::state::State;
@@ -324,7 +325,11 @@ fn left_out(pass: &Pass) -> BTreeSet<String> {
         Some(format!("{}: {name}: {blocked}", app.name))
     });
     let pulls = pass.pulls.iter().filter_map(Done::left);
-    places.chain(stages).chain(pulls).collect()
+    let ungated = observation.plan.ungated.iter().map(|(key, ungated)| {
+        let (app, name) = observation.snapshot.names(*key);
+        format!("{app}: {name}: {}: {ungated}", Kind::Ungated)
+    });
+    places.chain(stages).chain(pulls).chain(ungated).collect()
 }
 
 /// Why something could not be done, with its causes and what to do about it, in one line.

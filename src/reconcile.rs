@@ -41,6 +41,7 @@ pub mod snapshot;
 pub mod source;
 pub mod standings;
 mod start;
+pub mod states;
 pub mod trailer;
 
 pub use start::{Intervals, Start};

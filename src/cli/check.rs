@@ -12,17 +12,16 @@ use clap::Args;
 use serde::Serialize;
 
 use self::checks::Answering;
-use crate::cli::output::{self, Exit, Output, count, has_errors};
+use crate::cli::output::{Exit, Output, count, has_errors};
 use crate::cli::service;
 use crate::cli::walk;
 use crate::config::{self, FolderPath, ForgeAccess, PoliciesEntry};
 use crate::diag::{self, Diagnostic, Severity};
-use crate::image::Image;
 use crate::promotion::approval::People;
-use crate::reconcile::claims::SiteRef;
 use crate::reconcile::plan::Blocked;
 use crate::reconcile::snapshot::{Memory, Snapshot};
 use crate::reconcile::source::Source;
+use crate::reconcile::states::{self, Why};
 
 /// Checks the configuration, the app files, and what they make of a working tree
 #[derive(Debug, Args)]
@@ -83,8 +82,7 @@ pub fn run(arguments: &Check, config: Option<&Path>, output: Output) -> anyhow::
             .iter()
             .cloned()
             .chain(siteless(&snapshot))
-            .chain(unmanaged(&snapshot))
-            .chain(unreached(&snapshot))
+            .chain(nobody_s(&snapshot))
             .chain(approvals::doubts(&snapshot.apps, people.as_deref()))
             .chain(answering.map_or_else(Vec::new, |it| it.unanswered(&snapshot)))
             .collect();
@@ -228,51 +226,32 @@ fn siteless(snapshot: &Snapshot) -> Vec<Diagnostic> {
 }
 
 /// Images that nobody manages, one diagnostic each, at their first site.
-fn unmanaged(snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let by_image = first_sites(snapshot, &snapshot.claims.unmanaged);
-    by_image
-        .map(|(image, place, others)| {
-            place(format!("nobody manages {image}{others}"))
-                .hint("add an app file for it, or `# tagwright: ignore` at the site")
-        })
-        .collect()
-}
-
-/// The same for images that an app watches, where no stage of it reaches.
-fn unreached(snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let by_image = first_sites(snapshot, &snapshot.claims.unreached);
-    by_image
-        .map(|(image, place, others)| {
-            place(format!(
-                "nobody manages {image}{others}: no stage of an app that watches it reaches \
-                 the file"
-            ))
-            .hint("add the file to the `paths` of a stage, or `# tagwright: ignore` at the site")
-        })
-        .collect()
-}
-
-/// Each image of `sites` with what makes a warning at its first one, and how many others there are.
-fn first_sites<'s>(
-    snapshot: &'s Snapshot,
-    sites: &[SiteRef],
-) -> impl Iterator<Item = (&'s Image, impl FnOnce(String) -> Diagnostic, String)> {
-    let mut seen = BTreeMap::new();
-    for reference in sites {
-        let file = &snapshot.files[reference.file];
-        let site = &file.index.sites[reference.site];
-        if let Some(image) = site.image() {
-            seen.entry(image).or_insert((file, site, 0_usize)).2 += 1;
-        }
-    }
-    seen.into_iter().map(|(image, (file, site, count))| {
-        let others = match count {
+fn nobody_s(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let unowned = states::unowned(snapshot).into_iter();
+    let told = unowned.map(|unowned| {
+        let image = unowned.image;
+        let others = match unowned.sites {
             1 => String::new(),
-            _ => format!(", here and at {}", output::count(count - 1, "other place")),
+            sites => format!(", here and at {}", count(sites - 1, "other place")),
         };
-        let place = |words| Diagnostic::warning(&file.path, words).at_bare(site.position);
-        (image, place, others)
-    })
+        let (words, hint) = match unowned.why {
+            Why::Unwatched => (
+                format!("nobody manages {image}{others}"),
+                "add an app file for it, or `# tagwright: ignore` at the site",
+            ),
+            Why::Unreached => (
+                format!(
+                    "nobody manages {image}{others}: no stage of an app that watches it reaches the \
+                     file"
+                ),
+                "add the file to the `paths` of a stage, or `# tagwright: ignore` at the site",
+            ),
+        };
+        Diagnostic::warning(unowned.file, words)
+            .at_bare(unowned.position)
+            .hint(hint)
+    });
+    told.collect()
 }
 
 /// Adds the source lines to diagnostics about files of the tree, reading each file once, and names the

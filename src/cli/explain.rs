@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::output::{Exit, Output};
 use crate::cli::service;
-use crate::cli::view::StageView;
+use crate::cli::view::{self, StageView};
 use crate::clock::Clock;
 use crate::config::App;
 use crate::decision;
@@ -277,12 +277,7 @@ fn print(explanation: &Explanation, limit: usize, output: Output) {
         if explained.policy_in_full != explanation.policy_in_full {
             output.line(format!("  by {}", explained.policy_in_full));
         }
-        if !stage.split.is_empty() {
-            output.line(format!(
-                "  split: other sites have {}",
-                stage.split.join(", ")
-            ));
-        }
+        view::print_states(stage, output);
         if !explained.same_digest.is_empty() {
             output.line(format!(
                 "  the same image as {}: write that tag, or set `unordered: replace`",

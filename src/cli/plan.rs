@@ -162,6 +162,7 @@ fn focus(observation: &mut Observation, app: Option<&str>) -> bool {
 fn print(view: &PlanView, observation: &Observation, output: Output) {
     view::print_heading(view, output);
     view::print_stages(view, output);
+    view::print_unowned(view, output);
     output.line("");
     for prepared in &observation.preparation.commits {
         view::print_commit(prepared, None, output);

@@ -3,6 +3,7 @@
 //! Invariant: the text and the JSON of one observation say the same; JSON fields are only ever added.
 
 mod pulls;
+mod states;
 mod waits;
 
 use std::fmt::Write as _;
@@ -20,8 +21,10 @@ use crate::reconcile::Observation;
 use crate::reconcile::plan::{Change, StagePlan, Step, Stop, StopKind};
 use crate::reconcile::prepare::{Prepared, PreparedChange};
 use crate::reconcile::running::Running;
+use crate::reconcile::states::unowned;
 
 pub use pulls::{PullView, print as print_pulls};
+pub use states::{StateView, UngatedView, UnownedView, print_states, print_unowned};
 pub use waits::{GivenView, WaitView};
 
 /// The plan of one config repo.
@@ -39,6 +42,8 @@ pub struct PlanView {
     pub pull_requests: Vec<PullView>,
     /// Every stage of every app.
     pub stages: Vec<StageView>,
+    /// Images with sites that nobody manages.
+    pub unowned: Vec<UnownedView>,
     /// Sites that should change but can't.
     pub refused: Vec<Diagnostic>,
     /// What is wrong or left out.
@@ -123,6 +128,12 @@ pub struct StageView {
     /// What a person went back from, while that is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub went_back: Option<BackView>,
+    /// A merge of what it runs against the status of its pull request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ungated: Option<UngatedView>,
+    /// What else is to be known of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<StateView>,
 }
 
 /// Something that stops the changes of a stage.
@@ -225,6 +236,7 @@ impl PlanView {
             changes: Vec::new(),
             pull_requests: Vec::new(),
             stages: Vec::new(),
+            unowned: Vec::new(),
             refused: Vec::new(),
             problems: Vec::new(),
         }
@@ -247,6 +259,10 @@ impl PlanView {
                 .stages
                 .iter()
                 .map(|stage| StageView::of(observation, stage))
+                .collect(),
+            unowned: unowned(&observation.snapshot)
+                .iter()
+                .map(UnownedView::of)
                 .collect(),
             refused: observation.preparation.refused.clone(),
             problems: observation.problems(),
@@ -337,6 +353,8 @@ impl StageView {
                 from: bound.from.to_string(),
                 by: ByView::of(&bound.by),
             }),
+            ungated: observation.plan.ungated.get(&plan.key).map(UngatedView::of),
+            states: observation.states(plan).iter().map(StateView::of).collect(),
         }
     }
 }
@@ -428,6 +446,7 @@ pub fn print_stages(view: &PlanView, output: Output) {
             "{name:<width$}  {word}  {current}  {}",
             stage.reason
         ));
+        print_states(stage, output);
     }
 }
 

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::diag::Severity;
 use crate::reconcile::plan::Step;
+use crate::reconcile::states::Kind;
 use crate::reconcile::{Pass, PassResult};
 use crate::registry::poller::Poller;
 use crate::server::registries::Registries;
@@ -63,6 +64,8 @@ pub struct Metrics {
     last_success: Family<OfRepository, Gauge>,
     sites: Family<OfRepository, Gauge>,
     stages: Family<OfState, Gauge>,
+    states: Family<OfState, Gauge>,
+    unowned: Family<OfRepository, Gauge>,
     problems: Family<OfSeverity, Gauge>,
     registries: Registries,
 }
@@ -77,6 +80,8 @@ impl Default for Metrics {
             last_success: Family::default(),
             sites: Family::default(),
             stages: Family::default(),
+            states: Family::default(),
+            unowned: Family::default(),
             problems: Family::default(),
             registries: Registries::default(),
         };
@@ -121,6 +126,16 @@ impl Metrics {
             self.stages.clone(),
         );
         registry.register(
+            "stage_states",
+            "Stages that something is to be known of besides, by what it is",
+            self.states.clone(),
+        );
+        registry.register(
+            "unowned_sites",
+            "Places in the config repo that nobody manages",
+            self.unowned.clone(),
+        );
+        registry.register(
             "problems",
             "Things left out by the last pass, by severity",
             self.problems.clone(),
@@ -143,7 +158,10 @@ impl Metrics {
         let claims = &pass.observation.snapshot.claims;
         let sites: usize = claims.stages.values().map(Vec::len).sum();
         self.sites.get_or_create(&of).set(whole(sites));
+        let unowned = claims.unmanaged.len() + claims.unreached.len();
+        self.unowned.get_or_create(&of).set(whole(unowned));
         self.count_stages(repository, pass);
+        self.count_states(repository, pass);
         self.count_problems(repository, pass);
         if let PassResult::Landed(_) = pass.result {
             let commits = &pass.observation.preparation.commits;
@@ -193,6 +211,21 @@ impl Metrics {
                     state,
                 })
                 .set(whole(matching));
+        }
+    }
+
+    fn count_states(&self, repository: &str, pass: &Pass) {
+        let observation = &pass.observation;
+        let stages = observation.plan.stages.iter();
+        let states = stages.flat_map(|stage| observation.states(stage));
+        let found: Vec<Kind> = states.map(|state| state.kind).collect();
+        for kind in Kind::ALL {
+            let of = OfState {
+                repository: repository.to_owned(),
+                state: kind.label(),
+            };
+            let count = found.iter().filter(|found| **found == kind).count();
+            self.states.get_or_create(&of).set(whole(count));
         }
     }
 

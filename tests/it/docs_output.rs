@@ -210,6 +210,7 @@ impl World {
         let files = [
             ("policies/shop.yaml", app.as_str()),
             ("a.yaml", image.as_str()),
+            ("b.yaml", "image: ghcr.io/others/thing:1\n"),
         ];
         let repo = Repo::bare(&files)?;
         Some(Self::of(registry, repo))
@@ -243,7 +244,15 @@ impl World {
         for value in self.decided() {
             reference.note("decision", "", &value);
         }
-        vec![opened, pass("left")]
+        let left = pass("left");
+        // Whoever may merges it all the same.
+        fake.merge(1, "bob");
+        let (merged, _) = tagwright(at, &["plan"]);
+        let told = &merged["repositories"][0]["stages"][0];
+        assert_eq!(told["ungated"]["by"], "bob", "{merged}");
+        assert_eq!(told["states"][0]["kind"], "ungated", "{merged}");
+        reference.note("plan", "", &merged);
+        vec![opened, left]
     }
 
     /// What a decision prints where the branch refuses it: with a pull request, once there is a token for the

@@ -94,6 +94,7 @@ mod scenario_remote;
 mod scenario_reverts;
 mod scenario_signers;
 mod scenario_sites;
+mod scenario_states;
 mod scenario_statuses;
 mod scenario_tags;
 mod scenario_waking;
