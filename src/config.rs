@@ -40,7 +40,7 @@ mod tree;
 mod tests;
 
 pub use app::{App, Detect, Stage};
-pub use approvals::{Approvals, Consents};
+pub use approvals::{Approvals, Consents, ForgeKnown, Proof};
 pub use apps::{Apps, Broken, PolicyFile, all, apps, looks_like_app_file};
 pub use checks::{Check, CheckOf, StatusGlob};
 pub use conditions::Freeze;

@@ -158,6 +158,8 @@ pub struct Pull {
     pub labels: Vec<String>,
     /// Who is asked for a review, and who gave one where the forge tells both together.
     pub reviewers: Vec<String>,
+    /// Who opened it, where the forge tells.
+    pub author: Option<String>,
     /// Whether the forge will merge it by itself; false where the forge does not tell.
     pub auto_merge: bool,
     /// What became of it.

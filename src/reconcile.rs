@@ -291,7 +291,7 @@ impl Reconciler {
         let plan = self.linked(plan, &snapshot).await;
         let plan = self.with_ungated(plan, &snapshot, head, facts.now).await?;
         let mut preparation = self.prepare(&plan, &snapshot, head).await?;
-        let (pulls, refused) = self.propose(&plan, &snapshot, head, seen).await?;
+        let (plan, pulls, refused) = self.propose(plan, &snapshot, head, seen).await?;
         preparation.refused.extend(refused);
         Ok(Observation {
             base: Some(head),
@@ -443,6 +443,7 @@ impl Reconciler {
             self.observer.check(&plan.open.checks, &mut facts).await;
             self.observer.describe(&plan.open.digests, &mut facts).await;
             self.ask(&plan.open.asks, &mut facts).await;
+            self.look_into_merges(head, snapshot, &mut facts).await?;
             plan = self.plan_once(snapshot, &facts);
         }
         plan.give_up(MAX_READINGS);

@@ -13,6 +13,7 @@ use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::group::Group;
 use super::name::{FluxMarker, Name};
+use super::approvals::Proof;
 use super::promotion::{self, Entry, Wanted};
 use super::raw_app::{RawApp, RawStage, RawTarget};
 use super::raw_service::push::PushMode;
@@ -23,7 +24,6 @@ use super::tags;
 use super::target::{self, Target};
 use crate::image::Image;
 use crate::policy::{Policy, Unordered, Write};
-use crate::promotion::approval::Identity;
 use crate::promotion::windows::Window;
 
 /// An image, its policy and its stages.
@@ -113,7 +113,7 @@ pub(super) fn convert(mut raw: RawApp, origin: Origin<'_>, report: &mut Report<'
     let group = raw.group.take().map(|at| Group::of(at.value));
     let of = Whose {
         app: name.as_ref().map(|name| &name.value),
-        identity: origin.entry.identity,
+        proof: origin.entry.proof,
     };
     let parts = parts(&mut raw, of, report);
     let (name, image, parts) = (name?, image?, parts?);
@@ -150,7 +150,7 @@ pub(super) struct Whose<'a> {
     /// The app; without a name, `{app}` stays open.
     pub(super) app: Option<&'a Name>,
     /// How consents are proven where nothing is said.
-    pub(super) identity: Identity,
+    pub(super) proof: Proof,
 }
 
 /// Converts what may also be a default.
@@ -168,7 +168,7 @@ pub(super) fn parts(raw: &mut RawApp, of: Whose<'_>, report: &mut Report<'_>) ->
         Some(stages) => {
             let above = Above {
                 app,
-                identity: of.identity,
+                proof: of.proof,
                 policy: policy.as_ref(),
                 unordered,
                 write: write.as_ref(),
@@ -229,7 +229,7 @@ fn whole_repository(
 #[derive(Clone, Copy)]
 struct Above<'a> {
     app: Option<&'a Name>,
-    identity: Identity,
+    proof: Proof,
     policy: Option<&'a Policy>,
     unordered: Unordered,
     write: Option<&'a (Write, Spot)>,
@@ -276,7 +276,7 @@ fn stage(mut raw: RawStage, above: Above<'_>, report: &mut Report<'_>) -> Option
     let windows = conditions::windows(&mut raw.windows, report);
     let freezes = conditions::freezes(&mut raw.freezes, report);
     let wanted = promotion::wanted(&mut raw, report);
-    let consents = approvals::consents(&mut raw, above.identity, report);
+    let consents = approvals::consents(&mut raw, above.proof, report);
     let checks = checks::checks(&mut raw.checks, report);
     let policy = policy?;
     let push = match raw.push.take() {

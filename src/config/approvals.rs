@@ -11,6 +11,33 @@ use super::report::{Mistake, Report};
 use crate::diag::Position;
 use crate::promotion::approval::{Identity, Rules};
 
+/// How it is known who consented, as far as the config repo has a say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// What holds if nothing is said.
+    pub default: Identity,
+    /// Whether there is a forge that could attest it.
+    pub forge: ForgeKnown,
+}
+
+/// Whether there is a forge that could attest who consented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgeKnown {
+    /// There is, or it is not known that there is none.
+    MayBe,
+    /// There is none.
+    No,
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self {
+            default: Identity::default(),
+            forge: ForgeKnown::MayBe,
+        }
+    }
+}
+
 /// Whose consent is needed, and where that is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {
@@ -38,23 +65,23 @@ enum Least {
     None,
 }
 
-/// The consents that a stage needs, where `identity` holds if nothing is said; what is wrong is reported, and
-/// there may be no value.
+/// The consents that a stage needs, in a config repo of which `proof` is so; what is wrong is reported, and there
+/// may be no value.
 pub fn consents(
     raw: &mut RawStage,
-    identity: Identity,
+    proof: Proof,
     report: &mut Report<'_>,
 ) -> Option<Consents> {
     let written = raw.approvals.is_written();
     let changes = match raw.approvals.take() {
-        Some(raw) => Some(approvals(raw, Least::One, identity, report)),
+        Some(raw) => Some(approvals(raw, Least::One, proof, report)),
         None => (written).then_some(None),
     };
     let fast = raw.fast_lane.is_written();
     let deploys = match raw.fast_lane.take() {
         Some(mut lane) => {
             let raw = lane.value.approvals.take()?;
-            Some(approvals(raw, Least::None, identity, report))
+            Some(approvals(raw, Least::None, proof, report))
         }
         None => fast.then_some(None),
     };
@@ -69,7 +96,7 @@ pub fn consents(
 fn approvals(
     at: At<RawApprovals>,
     least: Least,
-    default: Identity,
+    proof: Proof,
     report: &mut Report<'_>,
 ) -> Option<Approvals> {
     let mut raw = at.value;
@@ -94,23 +121,16 @@ fn approvals(
         }
     };
     let identity = match raw.identity.take() {
-        Some(identity) if identity.value == Identity::Forge => {
-            report.error(
-                identity.spot,
-                by_forge("`identity: forge` is not supported yet"),
-            );
+        Some(identity) if identity.value == Identity::Forge && proof.forge == ForgeKnown::No => {
+            let message = "`identity: forge` goes by the forge that the config repo is on, and none is known";
+            let hint = "add `forge` to the repository in the service file, with credentials for it, or write \
+                        `identity: signed`";
+            report.error(identity.spot, Mistake::new(message).hint(hint));
             return None;
         }
         Some(identity) => identity.value,
         None if raw.identity.is_written() => return None,
-        None if default == Identity::Forge && required.value.0 > 0 => {
-            let message = "where the config repo has a forge, approvals are by `identity: forge` if \
-                           nothing is said, which is not supported yet";
-            report.error(at.key, by_forge(message));
-            return None;
-        }
-        None if default == Identity::Forge => Identity::Signed,
-        None => default,
+        None => proof.default,
     };
     let exclude_author = match raw.exclude_author.take() {
         Some(exclude) => exclude.value,
@@ -133,9 +153,4 @@ fn approvals(
         file: report.file(at.key.source).to_owned(),
         position: at.key.at,
     })
-}
-
-fn by_forge(message: &str) -> Mistake {
-    Mistake::new(message)
-        .hint("write `identity: signed`, or `identity: author` where a claim will do")
 }

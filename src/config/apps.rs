@@ -121,7 +121,7 @@ fn read_entry<'t>(
     let (defaults, files): (Vec<_>, Vec<_>) = files
         .into_iter()
         .partition(|file| defaults::is_defaults(file.path));
-    let defaults = Defaults::read(&defaults, entry.identity, report);
+    let defaults = Defaults::read(&defaults, entry.proof, report);
     files
         .into_iter()
         .map(|file| read_file(index, entry, file, &defaults, report))

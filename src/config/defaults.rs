@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::app::{self, Whose};
+use super::approvals::Proof;
 use super::apps::PolicyFile;
 use super::raw_app::RawApp;
 use super::read::{At, Keys, Mirror, read_text};
 use super::report::{Mistake, Report, SourceId};
-use crate::promotion::approval::Identity;
 
 /// The name of the file.
 const FILE: &str = "defaults.yaml";
@@ -44,12 +44,12 @@ impl Defaults {
     /// Reads the `defaults.yaml` files of a policies folder.
     pub fn read<'t>(
         files: &[&PolicyFile<'t>],
-        identity: Identity,
+        proof: Proof,
         report: &mut Report<'t>,
     ) -> Self {
         let layers = files.iter().map(|file| {
             let folder = file.path.strip_suffix(FILE).unwrap_or(file.path);
-            (folder.to_owned(), read_layer(file, identity, report))
+            (folder.to_owned(), read_layer(file, proof, report))
         });
         Self(layers.collect())
     }
@@ -68,7 +68,7 @@ impl Defaults {
     }
 }
 
-fn read_layer<'t>(file: &PolicyFile<'t>, identity: Identity, report: &mut Report<'t>) -> Layer {
+fn read_layer<'t>(file: &PolicyFile<'t>, proof: Proof, report: &mut Report<'t>) -> Layer {
     let source = report.source(file.path, file.text);
     let keys = Keys {
         required: &["version"],
@@ -83,7 +83,7 @@ fn read_layer<'t>(file: &PolicyFile<'t>, identity: Identity, report: &mut Report
         // Converted once by itself, so that its mistakes are found without any app resting on it.
         let of = Whose {
             app: None,
-            identity,
+            proof,
         };
         app::parts(&mut raw.clone(), of, report);
     }

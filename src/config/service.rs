@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::approvals::{ForgeKnown, Proof};
 use super::duration::Interval;
 use super::folder::FolderPath;
 use super::glob::{Globs, ImageGlobs};
@@ -20,6 +21,7 @@ use super::raw_service::push::PushMode;
 use super::raw_service::{RawEntry, RawPolicies, RawRepository, RawService};
 use super::read::{At, Field};
 use super::report::{Mistake, Report, Spot};
+use crate::forge::Credentials;
 use crate::gate::Gate;
 use crate::git::{AllowedSigners, Remote};
 use crate::notify::Nudge;
@@ -115,7 +117,7 @@ pub struct PoliciesEntry {
     /// The registries whose credentials its apps may use, by name, if that is limited.
     pub registries: Option<Vec<String>>,
     /// How consents to changes of its apps are proven where their files say nothing.
-    pub identity: Identity,
+    pub proof: Proof,
 }
 
 impl PoliciesEntry {
@@ -126,7 +128,7 @@ impl PoliciesEntry {
             may_write: None,
             images: None,
             registries: None,
-            identity: Identity::default(),
+            proof: Proof::default(),
         }
     }
 
@@ -244,17 +246,14 @@ fn repository(
         .as_ref()
         .filter(|commits| commits.signing == Some(Signing::Forge));
     let needed = needed.map(|mode| mode.spot).or(signed.and(commit));
-    // What the forge attests is asked of it only where it is asked for something.
-    let identity = match has_forge || needed.is_some() {
-        true => Identity::Forge,
-        false => Identity::Signed,
-    };
-    for entry in policies.iter_mut().flatten().flatten() {
-        entry.identity = identity;
-    }
+    let is_configured = has_forge || needed.is_some();
     let published = push::push(&mut raw.push);
     let remote = remote?;
     let forge = push::forge(&mut raw.forge, &remote, needed, report);
+    let proof = proof(is_configured, forge.as_ref().and_then(Option::as_ref));
+    for entry in policies.iter_mut().flatten().flatten() {
+        entry.proof = proof;
+    }
     let (push, pulls) = published?;
     let commits = commits?;
     Some(Repository {
@@ -274,6 +273,22 @@ fn repository(
         people: Arc::clone(people),
         gates: Vec::new(),
     })
+}
+
+/// How it is known who consents in a config repo with this forge: what the forge attests is asked of it only
+/// where it is said that it is one, or where it is asked for something else too.
+fn proof(is_configured: bool, forge: Option<&ForgeAccess>) -> Proof {
+    let can_be_asked = forge.is_some_and(|forge| forge.credentials != Credentials::None);
+    Proof {
+        default: match is_configured {
+            true => Identity::Forge,
+            false => Identity::Signed,
+        },
+        forge: match can_be_asked {
+            true => ForgeKnown::MayBe,
+            false => ForgeKnown::No,
+        },
+    }
 }
 
 /// The limit of changes, if there is one; none at all where it could not be read.
@@ -335,7 +350,7 @@ fn entry(
         may_write: may_write?,
         images: images?,
         registries: names,
-        identity: Identity::default(),
+        proof: Proof::default(),
     })
 }
 

@@ -263,7 +263,19 @@ impl GitLab {
         let approvals: shape::Approvals = self.caller.read(&ask).await?;
         let ask = self.at(Verb::GET, WHAT, &["merge_requests", &number, "reviewers"]);
         let reviewers: Vec<shape::Reviewer> = self.caller.read(&ask).await?;
-        Ok(shape::opinions(approvals, reviewers))
+        let versions = match approvals.has_times() {
+            true => self.versions(&number).await?,
+            false => Vec::new(),
+        };
+        Ok(shape::opinions(approvals, reviewers, &versions))
+    }
+
+    /// What the source branch was at, newest first ("Merge request diff versions" of "Merge requests API").
+    async fn versions(&self, number: &str) -> Result<Vec<shape::Version>, Error> {
+        let place = ["merge_requests", number, "versions"];
+        let ask = self.at(Verb::GET, "read the versions of a merge request", &place);
+        let ask = ask.query("per_page", PAGE);
+        self.caller.all(&ask, Reply::linked).await
     }
 
     async fn take_back(&self, pull: &Pull) -> Result<(), Error> {

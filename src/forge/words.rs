@@ -18,6 +18,11 @@ pub(super) fn clean(text: &str) -> String {
     diag::quoted(text, MAX_WORDS)
 }
 
+/// A name that somebody is known by: two that differ stay two, whatever is hidden in them.
+pub(super) fn name(text: &str) -> String {
+    diag::visible(text).into_owned()
+}
+
 /// What an error reply says, in the shapes that forges use: GitHub's `message` with `errors` of texts or
 /// objects, GitLab's `message` of a text, a list or lists by field, its `error` and `error_description`
 /// (RFC 6749 section 5.2), Bitbucket's `error.message` and `errors[].message`, Azure's `message`.

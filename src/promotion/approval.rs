@@ -14,9 +14,10 @@ mod evidence;
 mod people;
 mod words;
 
-pub use evidence::{Act, Attested, Evidence, Says, Seal};
+pub use evidence::{Act, Attested, Deed, Did, Evidence, Gap, Says, Seal};
 pub use people::{Approver, Group, People, Person};
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -86,6 +87,10 @@ pub enum How {
     Key(String),
     /// By the author's address alone.
     Author,
+    /// The forge says that the person merged the pull request of this number.
+    Merge(u64),
+    /// The forge says that the person approved the pull request of this number.
+    Review(u64),
 }
 
 /// A consent that does not count.
@@ -134,6 +139,22 @@ pub enum Why {
     UnknownAuthor(String),
     /// The forge does not attest it.
     NotByForge,
+    /// It came by no pull request.
+    Pushed,
+    /// The pull request of this number does not propose it, though it came with its merge.
+    Beside(u64),
+    /// Nobody is known to have merged or approved the pull request of this number.
+    Nobody(u64),
+    /// The forge has not answered yet.
+    Awaited,
+    /// The forge can't be asked, for this reason.
+    Silent(String),
+    /// Its account at the forge is nobody's.
+    UnknownAccount(String),
+    /// It is a review of an earlier head.
+    EarlierHead,
+    /// It is a review of nobody knows which head.
+    UnknownHead,
     /// Others may.
     MayNot,
     /// It is of whoever asks for the change.
@@ -179,21 +200,59 @@ fn person_of<'p>(
     people: &'p People,
     by: &Attested,
 ) -> Result<(&'p Person, How), Why> {
-    let Attested::Commit(act) = by else {
-        return Err(Why::NotFetched);
+    match (identity, by) {
+        (_, Attested::Unknown) => Err(Why::NotFetched),
+        (Identity::Forge, Attested::Forge(deed)) => by_forge(people, deed),
+        (Identity::Forge, Attested::Unattested { gap, .. }) => Err(gap.into()),
+        (Identity::Author | Identity::Signed, Attested::Commit(act)) => {
+            by_commit(identity, people, act)
+        }
+        (Identity::Forge, Attested::Commit(_))
+        | (_, Attested::Forge(_) | Attested::Unattested { .. }) => Err(Why::NotByForge),
+    }
+}
+
+fn by_forge<'p>(people: &'p People, deed: &Deed) -> Result<(&'p Person, How), Why> {
+    let how = match deed.did {
+        Did::Opened | Did::Merged => How::Merge(deed.pull),
+        Did::Approved | Did::ApprovedEarlier | Did::ApprovedUnknown => How::Review(deed.pull),
     };
-    match (identity, &act.signature) {
-        (Identity::Author, _) => match people.of_email(&act.author) {
+    match people.of_forge(&deed.account) {
+        Some(person) => Ok((person, how)),
+        None => Err(Why::UnknownAccount(deed.account.clone())),
+    }
+}
+
+fn by_commit<'p>(
+    identity: Identity,
+    people: &'p People,
+    act: &Act,
+) -> Result<(&'p Person, How), Why> {
+    if identity == Identity::Author {
+        return match people.of_email(&act.author) {
             Some(person) => Ok((person, How::Author)),
             None => Err(Why::UnknownAuthor(act.author.clone())),
-        },
-        (Identity::Signed, Seal::Good(key)) => match people.of_key(key) {
+        };
+    }
+    match &act.signature {
+        Seal::Good(key) => match people.of_key(key) {
             Some(person) => Ok((person, How::Key(key.clone()))),
             None => Err(Why::UnknownKey(key.clone())),
         },
-        (Identity::Signed, Seal::None) => Err(Why::Unsigned),
-        (Identity::Signed, Seal::Bad(why)) => Err(Why::BadSignature(why.clone())),
-        (Identity::Forge, _) => Err(Why::NotByForge),
+        Seal::None => Err(Why::Unsigned),
+        Seal::Bad(why) => Err(Why::BadSignature(why.clone())),
+    }
+}
+
+impl From<&Gap> for Why {
+    fn from(gap: &Gap) -> Self {
+        match gap {
+            Gap::Pushed => Self::Pushed,
+            Gap::Beside(pull) => Self::Beside(*pull),
+            Gap::Nobody(pull) => Self::Nobody(*pull),
+            Gap::Awaited => Self::Awaited,
+            Gap::Silent(why) => Self::Silent(why.clone()),
+        }
     }
 }
 
@@ -201,34 +260,38 @@ fn person_of<'p>(
 enum Asked<'p> {
     /// Nobody is excluded.
     Nobody,
-    /// One of these: whoever is proven, and whoever is claimed.
+    /// These: whoever is proven, and whoever is claimed.
     These(Vec<&'p Person>),
     /// It can't be told.
     Unknown,
 }
 
-fn asked<'p>(rules: &Rules, people: &'p People, by: Option<&Attested>) -> Asked<'p> {
-    let Some(by) = by.filter(|_| rules.exclude_author) else {
+fn asked<'p>(rules: &Rules, people: &'p People, by: &[Attested]) -> Asked<'p> {
+    if !rules.exclude_author || by.is_empty() {
         return Asked::Nobody;
-    };
-    let Ok((person, _)) = person_of(rules.identity, people, by) else {
+    }
+    let proven = by
+        .iter()
+        .filter_map(|by| person_of(rules.identity, people, by).ok());
+    let mut these: Vec<&Person> = proven.map(|(person, _)| person).collect();
+    if these.is_empty() {
         return Asked::Unknown;
-    };
-    let claimed = match by {
+    }
+    these.extend(by.iter().filter_map(|by| match by {
         Attested::Commit(act) => people.of_email(&act.author),
-        Attested::Unknown => None,
-    };
-    Asked::These(claimed.into_iter().chain([person]).collect())
+        Attested::Unknown | Attested::Forge(_) | Attested::Unattested { .. } => None,
+    }));
+    Asked::These(these)
 }
 
-/// What `evidence` comes to for `subject` at `now`. Where the rules exclude who asks for a change, that is
-/// `author`; without one it is the service that asks.
+/// What `evidence` comes to for `subject` at `now`. Where the rules exclude who asks for a change, that is told
+/// by `asking`, all of it about the same person; without any it is the service that asks.
 pub fn judge(
     rules: &Rules,
     people: &People,
     subject: Subject<'_>,
     evidence: &[Evidence],
-    author: Option<&Attested>,
+    asking: &[Attested],
     now: Timestamp,
 ) -> Outcome {
     let judge = Judge {
@@ -236,10 +299,31 @@ pub fn judge(
         people,
         subject,
         evidence,
-        asked: asked(rules, people, author),
+        asked: asked(rules, people, asking),
         now,
     };
     judge.outcome()
+}
+
+impl Subject<'_> {
+    /// Why a consent is not of what is to change, or not of what that replaces, whoever gave it.
+    pub fn refuses(&self, consent: &Evidence) -> Option<Why> {
+        if !self.images.contains(&&consent.image) || consent.tag != *self.tag {
+            return Some(Why::OtherReference);
+        }
+        match &consent.digest {
+            None => return Some(Why::NoDigest),
+            Some(other) if other != self.digest => return Some(Why::OtherDigest),
+            Some(_) => {}
+        }
+        match &consent.says {
+            Says::Approve { replaces: None } => Some(Why::NoReplaces),
+            Says::Approve {
+                replaces: Some(named),
+            } if !self.replaces.contains(named) => Some(Why::OtherReplaces(named.clone())),
+            Says::Approve { .. } | Says::Deploy | Says::Reject => None,
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -327,7 +411,9 @@ impl Judge<'_> {
     }
 
     fn counts(&self, consent: &Evidence) -> Result<Counted, Why> {
-        self.is_of_subject(consent)?;
+        if let Some(why) = self.subject.refuses(consent) {
+            return Err(why);
+        }
         if self.is_rejected(consent) {
             return Err(Why::Rejected);
         }
@@ -335,6 +421,15 @@ impl Judge<'_> {
             return Err(Why::Left);
         }
         let (person, how) = person_of(self.rules.identity, self.people, &consent.by)?;
+        if let Attested::Forge(deed) = &consent.by {
+            match deed.did {
+                Did::Merged | Did::Approved => {}
+                // Whoever opens a pull request consents to nothing.
+                Did::Opened => return Err(Why::NotByForge),
+                Did::ApprovedEarlier => return Err(Why::EarlierHead),
+                Did::ApprovedUnknown => return Err(Why::UnknownHead),
+            }
+        }
         if self.is_asking(person) {
             return Err(Why::Author);
         }
@@ -351,41 +446,12 @@ impl Judge<'_> {
         if self.rules.expires.is_some() && consent.at > self.now {
             return Err(Why::Future(consent.at));
         }
-        let Attested::Commit(act) = &consent.by else {
-            return Err(Why::NotFetched);
-        };
         Ok(Counted {
             person: person.name.clone(),
             at: consent.at,
-            commit: act.commit.clone(),
+            commit: consent.by.commit().ok_or(Why::NotFetched)?.to_owned(),
             how,
         })
-    }
-
-    /// Whether a consent is of what is to change, and of what that replaces.
-    fn is_of_subject(&self, consent: &Evidence) -> Result<(), Why> {
-        let Subject {
-            images,
-            tag,
-            digest,
-            replaces,
-            ..
-        } = self.subject;
-        if !images.contains(&&consent.image) || consent.tag != *tag {
-            return Err(Why::OtherReference);
-        }
-        match &consent.digest {
-            None => return Err(Why::NoDigest),
-            Some(other) if other != digest => return Err(Why::OtherDigest),
-            Some(_) => {}
-        }
-        match &consent.says {
-            Says::Approve { replaces: None } => Err(Why::NoReplaces),
-            Says::Approve {
-                replaces: Some(named),
-            } if !replaces.contains(named) => Err(Why::OtherReplaces(named.clone())),
-            Says::Approve { .. } | Says::Deploy | Says::Reject => Ok(()),
-        }
     }
 
     /// Whether the reference of a consent was rejected after it, by its place or by its time.
@@ -400,23 +466,22 @@ impl Judge<'_> {
     }
 }
 
-/// Tells evidence of one time and place apart, so that its order does not matter.
-fn sure(evidence: &Evidence) -> Option<(&str, &str)> {
+/// Tells evidence of one time and place apart, so that its order does not matter. Of what a person did to a
+/// pull request, what counts comes last.
+fn sure(evidence: &Evidence) -> (Option<&str>, &str, Reverse<Option<Did>>) {
     match &evidence.by {
-        Attested::Unknown => None,
-        Attested::Commit(act) => Some((&act.commit, &act.author)),
+        Attested::Unknown => (None, "", Reverse(None)),
+        Attested::Unattested { commit, .. } => (Some(commit), "", Reverse(None)),
+        Attested::Commit(act) => (Some(&act.commit), &act.author, Reverse(None)),
+        Attested::Forge(deed) => (Some(&deed.commit), &deed.account, Reverse(Some(deed.did))),
     }
 }
 
 fn uncounted_of(consent: &Evidence, person: Option<String>, why: Why) -> Uncounted {
-    let commit = match &consent.by {
-        Attested::Unknown => None,
-        Attested::Commit(act) => Some(act.commit.clone()),
-    };
     Uncounted {
         person,
         at: consent.at,
-        commit,
+        commit: consent.by.commit().map(str::to_owned),
         why,
     }
 }

@@ -6,13 +6,18 @@
 //! that was there before and was brought back by a merge is the act of whoever merged it; that it was not there
 //! before is told from the whole history alone, since whoever merges decides what a part of it shows.
 //!
+//! What a forge attests of decisions that came by pull request is in `forge`.
+//!
 //! Blocking.
+
+pub mod forge;
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::config::Consents;
 use crate::decision::Decision;
 use crate::git::{self, CommitId, Mirror, Reader, Sealed};
-use crate::promotion::approval::{Act, Seal};
+use crate::promotion::approval::{Act, Identity, Seal};
 use crate::reconcile::decided::{Decided, Decisions, Made};
 use crate::reconcile::snapshot::Snapshot;
 
@@ -60,7 +65,7 @@ pub fn read(
         let Decisions::Known(made) = decisions else {
             continue;
         };
-        if consents.changes.is_none() && consents.deploys.is_none() {
+        if !goes_by_commits(consents) {
             continue;
         }
         for (landed, added) in made.iter().filter_map(adding) {
@@ -80,6 +85,15 @@ pub fn read(
         }
     }
     Ok(acts)
+}
+
+/// Whether who made and signed commits has a part in who consented. Where the forge attests that, their authors
+/// only tell who asked for a deploy.
+fn goes_by_commits(consents: &Consents) -> bool {
+    let asked = consents.changes.iter().chain(&consents.deploys);
+    let rules = asked.map(|asked| &asked.rules);
+    let mut rules = rules.filter(|rules| rules.required > 0);
+    rules.any(|rules| rules.identity != Identity::Forge || rules.exclude_author)
 }
 
 /// The commit with which a consent landed, and the one that added it.

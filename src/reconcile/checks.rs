@@ -9,6 +9,7 @@
 //! process. A pass of the service never waits for a slow one: it goes on without, and is made again once the
 //! answer is there. Nothing is asked without a bound on how long, how much and how much at once.
 
+pub mod merges;
 pub mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +22,10 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::diag;
-use crate::forge::{self, Forge};
+use crate::forge::{self, Forge, Pull};
 use crate::gate::{Gate, Question, Verdict};
 use crate::git::CommitId;
+use crate::reconcile::checks::merges::Merged;
 use crate::reconcile::plan::Facts;
 use crate::reconcile::{Freshness, Reconciler};
 
@@ -37,11 +39,15 @@ const AT_ONCE: usize = 8;
 /// is needed. Changes without checks wait as long, so it is short.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// For how long statuses count.
-const STATUSES_COUNT: Duration = Duration::from_secs(60);
+/// For how long what the forge says counts; it is read anew before its end, by more than a forge usually
+/// takes.
+const OF_FORGE: Span = Span {
+    counts: Duration::from_secs(60),
+    takes: Duration::from_secs(10),
+};
 
-/// How long before their end statuses are read anew: longer than a forge usually takes.
-const STATUSES_TAKE: Duration = Duration::from_secs(10);
+/// Pull requests that are remembered; forgetting one costs a request.
+const MOST_MERGES: usize = 10_000;
 
 /// When what had no turn is asked: at once, as soon as the pass is over.
 const NEXT_TURN: SignedDuration = SignedDuration::from_secs(1);
@@ -56,6 +62,8 @@ pub enum Ask {
     Gate(String, Box<Question>),
     /// The forge, about the statuses of a commit.
     Statuses(CommitId),
+    /// The forge, about the pull request that brought a commit to the branch.
+    Merge(CommitId),
 }
 
 /// What is known of it in a pass.
@@ -74,6 +82,8 @@ pub enum Said {
     Gate(Verdict),
     /// The statuses that the forge has.
     Statuses(forge::Checks),
+    /// The pull request, if one brought it, and who stands behind that.
+    Merge(Option<Box<Merged>>),
     /// There is none, for this reason.
     Unable(String),
 }
@@ -83,7 +93,7 @@ impl Said {
     fn may_be_green(&self) -> bool {
         match self {
             Self::Gate(verdict) => *verdict == Verdict::Green,
-            Self::Statuses(_) => true,
+            Self::Statuses(_) | Self::Merge(_) => true,
             Self::Unable(_) => false,
         }
     }
@@ -100,6 +110,8 @@ struct Span {
 pub(super) struct Book {
     gates: BTreeMap<String, Desk>,
     forge: Arc<Semaphore>,
+    /// The branch of the config repo.
+    branch: String,
     clock: Clock,
     /// Reply of answers that came after their pass.
     news: Arc<Notify>,
@@ -123,6 +135,18 @@ struct Inner {
     answers: BTreeMap<Ask, Answer>,
     /// What is being asked, and whether a pass waits for it.
     open: BTreeMap<Ask, bool>,
+    /// The pull requests that brought commits: those that are merged stay so.
+    merges: BTreeMap<CommitId, Pull>,
+}
+
+impl Inner {
+    /// Remembers which pull request brought a commit.
+    fn keep(&mut self, commit: CommitId, pull: Pull) {
+        if self.merges.len() >= MOST_MERGES {
+            self.merges.clear();
+        }
+        self.merges.insert(commit, pull);
+    }
 }
 
 #[derive(Debug)]
@@ -168,8 +192,8 @@ fn after(at: Timestamp, span: Duration) -> Timestamp {
 }
 
 impl Book {
-    /// An empty one; `news` is told of answers that came after their pass.
-    pub(super) fn new(gates: &[Gate], clock: Clock, news: Arc<Notify>) -> Self {
+    /// An empty one of a config repo's `branch`; `news` is told of answers that came after their pass.
+    pub(super) fn new(gates: &[Gate], branch: &str, clock: Clock, news: Arc<Notify>) -> Self {
         let gates = gates.iter().map(|gate| {
             let desk = Desk {
                 gate: Arc::new(gate.clone()),
@@ -181,6 +205,7 @@ impl Book {
         Self {
             gates: gates.collect(),
             forge: Arc::new(Semaphore::new(AT_ONCE)),
+            branch: branch.to_owned(),
             clock,
             news,
             inner: Arc::default(),
@@ -200,7 +225,7 @@ impl Book {
         while self.tasks.try_join_next().is_some() {}
         let now = self.clock.now();
         let mut inner = lock(&self.inner);
-        let Inner { answers, open } = &mut *inner;
+        let Inner { answers, open, .. } = &mut *inner;
         if self.tasks.is_empty() {
             // What a task that panicked was asking is asked again.
             open.clear();
@@ -243,7 +268,7 @@ impl Book {
         match ask {
             Ask::Gate(name, _) if self.gates.contains_key(name) => None,
             Ask::Gate(..) => Some("the service file has no gate of this name".to_owned()),
-            Ask::Statuses(_) => forge.as_ref().err().cloned(),
+            Ask::Statuses(_) | Ask::Merge(_) => forge.as_ref().err().cloned(),
         }
     }
 
@@ -325,10 +350,7 @@ impl Book {
                     return;
                 };
                 let (turns, commit) = (Arc::clone(&self.forge), commit.to_string());
-                let span = Span {
-                    counts: STATUSES_COUNT,
-                    takes: STATUSES_TAKE,
-                };
+                let span = OF_FORGE;
                 self.tasks.spawn(async move {
                     let _turn = turns.acquire_owned().await.ok();
                     let said = match forge.checks(&commit, OURS).await {
@@ -336,6 +358,26 @@ impl Book {
                         Err(error) => Said::Unable(diag::chain(&error)),
                     };
                     settle(said, span);
+                });
+            }
+            Ask::Merge(commit) => {
+                let Some(forge) = forge.map(Arc::clone) else {
+                    return;
+                };
+                let (turns, commit) = (Arc::clone(&self.forge), *commit);
+                let (inner, branch) = (Arc::clone(&self.inner), self.branch.clone());
+                self.tasks.spawn(async move {
+                    let _turn = turns.acquire_owned().await.ok();
+                    let known = lock(&inner).merges.get(&commit).cloned();
+                    let said = match merges::ask(&*forge, commit, &branch, known).await {
+                        Ok(Some((pull, merged))) => {
+                            lock(&inner).keep(commit, pull);
+                            Said::Merge(Some(Box::new(merged)))
+                        }
+                        Ok(None) => Said::Merge(None),
+                        Err(error) => Said::Unable(diag::chain(&error)),
+                    };
+                    settle(said, OF_FORGE);
                 });
             }
         }

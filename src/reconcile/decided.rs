@@ -370,7 +370,7 @@ fn withdrawn(
 
 /// What a version of a file holds, as far as it can be understood: that one entry is wrong takes none of the
 /// others from whoever wrote it.
-pub(super) fn entries(
+pub(in crate::reconcile) fn entries(
     reader: &Reader,
     path: &str,
     blob: Option<BlobId>,

@@ -25,6 +25,7 @@ use crate::policy::{
 use crate::promotion::approval::{Counted, People};
 use crate::promotion::{Bound, Standing};
 use crate::reconcile::attest::Acts;
+use crate::reconcile::attest::forge::Places;
 use crate::reconcile::checks::{Ask, Reply};
 use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
 use crate::reconcile::decided::Decided;
@@ -34,6 +35,7 @@ use crate::reconcile::running::Running;
 use crate::reconcile::standings::{History, Past, Told};
 use crate::registry::AccountId;
 
+mod attested;
 mod case;
 mod checks;
 mod consent;
@@ -47,7 +49,7 @@ mod stops;
 mod waiting;
 
 use case::{Decision, Scene};
-pub use consent::Asked;
+pub use consent::{Asked, Weighed};
 pub use readings::{MOST, Readings};
 use records::Records;
 pub use stops::{Stop, StopKind};
@@ -144,6 +146,8 @@ pub struct Facts {
     pub decided: Decided,
     /// What the commits show that brought in consents.
     pub acts: Acts,
+    /// Decisions that came with the merge of a pull request that did not propose them.
+    pub beside: Places,
     /// Who may decide.
     pub people: Arc<People>,
     /// What the service file holds back.

@@ -14,6 +14,7 @@
 //! It refuses to merge: that is people's business, or the forge's where it was asked to.
 
 mod act;
+mod consent;
 mod ended;
 mod fate;
 mod group;

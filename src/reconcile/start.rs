@@ -68,7 +68,12 @@ impl Reconciler {
         };
         let name = start.repository.name.as_str();
         let news = start.observer.poller().news(name);
-        let checks = Book::new(&start.repository.gates, start.clock.clone(), news);
+        let checks = Book::new(
+            &start.repository.gates,
+            &start.repository.branch,
+            start.clock.clone(),
+            news,
+        );
         Self {
             checks,
             keyring,

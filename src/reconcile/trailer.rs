@@ -58,6 +58,8 @@ pub fn approved(consent: &Counted, of: Option<(&str, &str)>) -> String {
     match how {
         How::Key(key) => _ = write!(text, " key={key}"),
         How::Author => text.push_str(" by=author"),
+        How::Merge(pull) => _ = write!(text, " by=merge pull={pull}"),
+        How::Review(pull) => _ = write!(text, " by=review pull={pull}"),
     }
     if let Some((app, stage)) = of {
         let _ = write!(text, " app={app} stage={stage}");
@@ -178,6 +180,14 @@ mod tests {
             let all = approvers(message, app, stage);
             all.map(str::to_owned).collect::<Vec<_>>()
         };
+        for (how, words) in [
+            (How::Merge(7), "by=merge pull=7"),
+            (How::Review(7), "by=review pull=7"),
+        ] {
+            let lone = approved(&consent("ada", how), None);
+            assert_eq!(lone, format!("Tagwright-Approved-By: ada commit=0123 {words}"));
+            assert_eq!(of(&lone, "shop", "live"), ["ada"]);
+        }
         assert_eq!(of(&lone, "shop", "live"), ["ada"]);
         assert_eq!(of(&message, "shop", "live"), ["ada"]);
         assert_eq!(of(&message, "cart", "live"), ["bob"]);

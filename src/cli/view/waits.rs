@@ -58,6 +58,9 @@ pub struct GivenView {
     /// The key that proves whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The number of the pull request that the person merged or approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
 }
 
 /// An approval that does not count.
@@ -116,7 +119,11 @@ impl GivenView {
             commit: consent.commit.clone(),
             key: match &consent.how {
                 How::Key(key) => Some(key.clone()),
-                How::Author => None,
+                How::Author | How::Merge(_) | How::Review(_) => None,
+            },
+            pull_request: match consent.how {
+                How::Merge(number) | How::Review(number) => Some(number),
+                How::Key(_) | How::Author => None,
             },
         }
     }

@@ -22,9 +22,9 @@ mirror! {
         exclude_author = "excludeAuthor": bool,
         /// How long an approval counts, 1m to 366d; for good if nothing is said.
         expires = "expires": Lasting,
-        /// How it is known who approved: `signed`, by the commit's signature; `author`, by its author, which
-        /// anybody who can push may write; `forge`, not supported yet. `signed` if nothing is said and the
-        /// config repo has no forge.
+        /// How it is known who approved: `signed`, by the commit's signature; `forge`, by who merged and approved
+        /// the pull request; `author`, by the commit's author, which anybody who can push may write. If nothing
+        /// is said, `forge` where the config repo has one, else `signed`.
         identity = "identity": Identity,
     }
 }

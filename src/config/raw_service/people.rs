@@ -17,7 +17,8 @@ mirror! {
         name = "name": Name,
         /// The addresses of the person's commits.
         emails = "emails": Vec<At<Email>>,
-        /// The person's name at the forge.
+        /// The person's account at the forge: the user name; at Bitbucket Cloud the account's id, at Azure
+        /// DevOps the unique name.
         forge = "forge": String,
         /// The keys that the person signs commits with.
         keys = "keys": Vec<At<RawKey>>,

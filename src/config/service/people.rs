@@ -73,7 +73,7 @@ fn person(mut raw: RawPerson, taken: &mut Taken, report: &mut Report<'_>) -> Opt
     let forge = raw.forge.take();
     if let Some(forge) = &forge {
         let what = format!("the name `{}` at the forge", forge.value);
-        let key = forge.value.to_lowercase();
+        let key = account(&forge.value).to_ascii_lowercase();
         report_second(&mut taken.forge, key, forge.spot, &what, report);
     } else if raw.forge.is_written() {
         return None;
@@ -88,9 +88,14 @@ fn person(mut raw: RawPerson, taken: &mut Taken, report: &mut Report<'_>) -> Opt
     Some(Person {
         name: name.value.to_string(),
         emails: emails.into_iter().map(|email| email.value.0).collect(),
-        forge: forge.map(|forge| forge.value),
+        forge: forge.map(|forge| account(&forge.value).to_owned()),
         keys,
     })
+}
+
+/// The name of an account, which people also write with an `@` before it.
+fn account(text: &str) -> &str {
+    text.strip_prefix('@').unwrap_or(text)
 }
 
 /// The fingerprint of a key.

@@ -53,6 +53,7 @@ pub(super) struct RawPull {
     last_merge_commit: Option<Commit>,
     merge_status: Option<String>,
     auto_complete_set_by: Option<Identity>,
+    created_by: Option<Identity>,
     closed_by: Option<Identity>,
     closed_date: Option<String>,
     /// Present for one from a fork.
@@ -70,9 +71,8 @@ pub(super) struct Identity {
 
 impl Identity {
     fn name(&self) -> String {
-        let names = [&self.unique_name, &self.display_name];
-        let name = names.into_iter().flatten().find(|name| !name.is_empty());
-        words::clean(name.unwrap_or(&self.id))
+        let name = self.unique_name.as_ref().filter(|name| !name.is_empty());
+        words::name(name.unwrap_or(&self.id))
     }
 
     /// Whether somebody writes this one so.
@@ -235,6 +235,7 @@ impl RawPull {
                 .iter()
                 .map(|known| known.who.name())
                 .collect(),
+            author: self.created_by.as_ref().map(Identity::name),
             auto_merge: self.is_open() && self.merges_itself(),
             state: self.ending(),
             title: self.title,

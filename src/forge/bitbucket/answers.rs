@@ -200,6 +200,7 @@ impl RawPull {
             head: self.head().to_owned(),
             state: self.ending(happened),
             reviewers: self.reviewers.iter().map(Participant::name).collect(),
+            author: self.author.as_ref().map(Participant::name),
             title: self.title,
             body: self.description.unwrap_or_default(),
             draft: self.draft.unwrap_or_default(),
@@ -213,7 +214,7 @@ impl RawPull {
             return State::Open;
         }
         let end = happened.iter().find(|one| one.action == self.state);
-        let by = end.and_then(|end| Some(words::clean(&end.user.as_ref()?.name)));
+        let by = end.and_then(|end| Some(words::name(&end.user.as_ref()?.name)));
         let at = end.and_then(|end| end.created_date).or(self.closed_date);
         let at = at.and_then(time);
         if !self.is_merged() {
@@ -252,7 +253,7 @@ impl RawPull {
 
 impl Participant {
     fn name(&self) -> String {
-        words::clean(&self.user.name)
+        words::name(&self.user.name)
     }
 }
 

@@ -87,7 +87,7 @@ struct Account {
 
 impl Account {
     fn name(&self) -> String {
-        words::clean(self.account_id.as_ref().unwrap_or(&self.uuid))
+        words::name(self.account_id.as_ref().unwrap_or(&self.uuid))
     }
 
     fn is(&self, name: &str) -> bool {
@@ -222,6 +222,7 @@ impl RawPull {
             draft: self.draft,
             labels: Vec::new(),
             reviewers: self.reviewers.iter().map(Account::name).collect(),
+            author: self.author.as_ref().map(Account::name),
             auto_merge: false,
             state,
             url: self.links.html.href,

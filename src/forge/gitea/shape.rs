@@ -66,6 +66,7 @@ pub(super) struct Pull {
     title: String,
     body: Option<String>,
     labels: Option<Vec<Label>>,
+    user: Option<User>,
     /// Not in older versions.
     requested_reviewers: Option<Vec<User>>,
     requested_reviewers_teams: Option<Vec<Team>>,
@@ -137,6 +138,7 @@ impl Pull {
                 .map(|label| label.name)
                 .collect(),
             reviewers: people.chain(teams.into_iter().map(Team::full)).collect(),
+            author: self.user.map(|user| user.login),
             // It doesn't tell.
             auto_merge: false,
             state,

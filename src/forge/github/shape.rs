@@ -55,6 +55,8 @@ pub(super) struct Pull {
     draft: bool,
     #[serde(default)]
     labels: Vec<Label>,
+    /// None when the account is gone.
+    user: Option<User>,
     requested_reviewers: Option<Vec<User>>,
     requested_teams: Option<Vec<Team>>,
     pub(super) head: Branch,
@@ -110,6 +112,7 @@ impl Pull {
             draft: self.draft,
             labels: self.labels.into_iter().map(|label| label.name).collect(),
             reviewers: people.chain(teams.iter().map(Team::name)).collect(),
+            author: self.user.map(|user| user.login),
             auto_merge: self.auto_merge.is_some(),
             state,
         }

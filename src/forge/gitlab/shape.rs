@@ -33,6 +33,7 @@ pub(super) struct Pull {
     draft: bool,
     #[serde(default)]
     labels: Vec<String>,
+    author: Option<User>,
     #[serde(default)]
     reviewers: Vec<User>,
     source_branch: String,
@@ -140,6 +141,7 @@ impl Pull {
                 .into_iter()
                 .map(|user| user.username)
                 .collect(),
+            author: name(self.author),
             auto_merge: self.merge_when_pipeline_succeeds,
             state,
         }
@@ -182,12 +184,39 @@ pub(super) struct Reviewer {
     state: String,
 }
 
-/// Who approves, and what the others who were asked say.
-pub(super) fn opinions(approvals: Approvals, reviewers: Vec<Reviewer>) -> Vec<Review> {
+impl Approvals {
+    /// Whether it tells of any when it was given; older versions don't.
+    pub(super) fn has_times(&self) -> bool {
+        let mut all = self.approved_by.iter();
+        all.any(|approval| approval.approved_at.is_some())
+    }
+}
+
+/// What the source branch of a merge request was at, from a time on.
+#[derive(Deserialize)]
+pub(super) struct Version {
+    head_commit_sha: String,
+    created_at: Timestamp,
+}
+
+/// The commit of the source branch at a time.
+fn head_at(versions: &[Version], at: Timestamp) -> Option<String> {
+    let before = versions.iter().filter(|version| version.created_at <= at);
+    let newest = before.max_by_key(|version| version.created_at);
+    newest.map(|version| version.head_commit_sha.clone())
+}
+
+/// Who approves, and what the others who were asked say. GitLab binds an approval to no commit, so the one is
+/// taken that was the newest when it was given.
+pub(super) fn opinions(
+    approvals: Approvals,
+    reviewers: Vec<Reviewer>,
+    versions: &[Version],
+) -> Vec<Review> {
     let approved = approvals.approved_by.into_iter().map(|approval| Review {
         by: approval.user.username,
         opinion: Opinion::Approved,
-        commit: None,
+        commit: approval.approved_at.and_then(|at| head_at(versions, at)),
         at: approval.approved_at,
     });
     let mut all: Vec<Review> = approved.collect();

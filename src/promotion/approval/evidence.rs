@@ -1,7 +1,7 @@
 //! What people said of references, and what shows who they are.
 //!
-//! Invariant: a claim and a proof are told apart. What a forge attests will be one more kind of
-//! [`Attested`].
+//! Invariant: a claim and a proof are told apart. A forge attests who merged and reviewed what; of what came
+//! past it, it attests nothing.
 
 use jiff::Timestamp;
 
@@ -47,6 +47,70 @@ pub enum Attested {
     Unknown,
     /// What the commit shows.
     Commit(Act),
+    /// What the forge shows.
+    Forge(Deed),
+    /// The forge shows nothing.
+    Unattested {
+        /// Why not.
+        gap: Gap,
+        /// The commit with which it came.
+        commit: String,
+    },
+}
+
+impl Attested {
+    /// The commit that shows it, where there is one.
+    pub(super) fn commit(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Unattested { commit, .. } => Some(commit),
+            Self::Commit(act) => Some(&act.commit),
+            Self::Forge(deed) => Some(&deed.commit),
+        }
+    }
+}
+
+/// What an account at the forge did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// The account's name.
+    pub account: String,
+    /// What it did.
+    pub did: Did,
+    /// The number of the pull request.
+    pub pull: u64,
+    /// The commit that it is about: the one that was merged, or the head that was reviewed.
+    pub commit: String,
+}
+
+/// What an account did to a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Did {
+    /// It opened it.
+    Opened,
+    /// It merged it.
+    Merged,
+    /// It approved the very head that counts.
+    Approved,
+    /// It approved an earlier head.
+    ApprovedEarlier,
+    /// It approved a head that the forge does not tell.
+    ApprovedUnknown,
+}
+
+/// Why a forge shows nothing of who said something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// It came by no pull request.
+    Pushed,
+    /// It came with the merge of this pull request, and is not what that proposes.
+    Beside(u64),
+    /// The forge does not tell who merged this pull request, and nobody approved it.
+    Nobody(u64),
+    /// The forge has been asked, and not answered yet.
+    Awaited,
+    /// The forge can't be asked, for this reason.
+    Silent(String),
 }
 
 /// What a commit shows of who made it.

@@ -73,6 +73,14 @@ impl People {
         })
     }
 
+    /// Whose account at the forge this is. Forges tell no case apart in the names of accounts.
+    pub fn of_forge(&self, account: &str) -> Option<&Person> {
+        self.find(|person| {
+            let own = person.forge.as_deref();
+            own.is_some_and(|own| own.eq_ignore_ascii_case(account))
+        })
+    }
+
     /// The persons that an approver stands for; `None` where nobody is called that.
     pub fn behind(&self, approver: &Approver) -> Option<Vec<&Person>> {
         let named = |name: &str| self.find(|person| person.name == name);

@@ -16,7 +16,7 @@ fn person(name: &str) -> Person {
     Person {
         name: name.to_owned(),
         emails: vec![format!("{name}@example.com")],
-        forge: None,
+        forge: Some(format!("{name}-at-forge")),
         keys: vec![format!("SHA256:{name}")],
     }
 }
@@ -85,7 +85,8 @@ fn judged(rules: &Rules, evidence: &[Evidence], author: Option<&Attested>) -> Ou
         replaces: &["1".to_owned(), "1@sha256:1".to_owned()],
         left: Some(time(-20)),
     };
-    judge(rules, &people(), subject, evidence, author, time(10))
+    let asking: Vec<Attested> = author.into_iter().cloned().collect();
+    judge(rules, &people(), subject, evidence, &asking, time(10))
 }
 
 fn counted(outcome: &Outcome) -> Vec<&str> {

@@ -10,6 +10,9 @@ use crate::diag;
 /// Longest text of a commit that is quoted, in characters.
 const MAX_QUOTED: usize = 80;
 
+/// Longest words of a forge that are quoted, in characters.
+const MAX_REASON: usize = 200;
+
 /// As many digits of a commit's id as `git log --oneline` shows in a large repository.
 const SHORT: usize = 12;
 
@@ -49,6 +52,33 @@ impl fmt::Display for Why {
                 )
             }
             Self::NotByForge => f.write_str("the forge does not attest it"),
+            Self::Pushed => f.write_str(
+                "it came by a push, and the forge attests only what comes by a pull request",
+            ),
+            Self::Beside(pull) => write!(
+                f,
+                "it is not what pull request #{pull} proposes, or not in the last of the commits that it \
+                 was merged as"
+            ),
+            Self::Nobody(pull) => write!(
+                f,
+                "the forge does not tell who merged pull request #{pull}, and nobody approved it"
+            ),
+            Self::Awaited => f.write_str("the forge is asked who gave it"),
+            Self::Silent(why) => write!(
+                f,
+                "the forge can't be asked who gave it: {}",
+                diag::quoted(why, MAX_REASON)
+            ),
+            Self::UnknownAccount(account) => {
+                write!(f, "nobody who is listed is `{}` at the forge", quoted(account))
+            }
+            Self::EarlierHead => {
+                f.write_str("the review is of an earlier state of the pull request")
+            }
+            Self::UnknownHead => f.write_str(
+                "the forge does not tell which state of the pull request the review is of",
+            ),
             Self::MayNot => f.write_str("it is of a person who may not"),
             Self::Author => f.write_str("it is of the person who asks for the change"),
             Self::AuthorUnknown => f.write_str(
@@ -77,6 +107,8 @@ impl fmt::Display for How {
         match self {
             Self::Key(key) => write!(f, "signed with {}", quoted(key)),
             Self::Author => f.write_str("by the author's address, not proven"),
+            Self::Merge(pull) => write!(f, "merged pull request #{pull}"),
+            Self::Review(pull) => write!(f, "approved pull request #{pull}"),
         }
     }
 }

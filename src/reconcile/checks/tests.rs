@@ -80,7 +80,7 @@ impl World {
         };
         let clock = Clock::by_hand(Timestamp::UNIX_EPOCH);
         let news = Arc::new(Notify::new());
-        let book = Book::new(&[gate], clock.clone(), Arc::clone(&news));
+        let book = Book::new(&[gate], "main", clock.clone(), Arc::clone(&news));
         Self {
             fake,
             clock,

@@ -121,10 +121,10 @@ impl Case<'_> {
             return Decision::early(running, (step, Open::default()));
         }
         if let Some(decided) = self.decided(&running, recorded) {
-            let (step, expires) = self.unless_unapproved(decided.0);
+            let (step, open, expires) = self.unless_unapproved(decided.0, decided.1);
             return Decision {
                 expires,
-                ..Decision::early(running, (step, decided.1))
+                ..Decision::early(running, (step, open))
             };
         }
         if let Some(entry) = &self.app.stages[self.key.stage].entry {

@@ -36,7 +36,7 @@ impl Case<'_> {
         open: Open,
         soaks: Option<Missing>,
     ) -> (Step, Open, Option<Timestamp>) {
-        let (step, expires) = self.unless_waiting(step, soaks);
+        let (step, open, expires) = self.unless_waiting(step, open, soaks);
         self.unless_checked(step, open, expires)
     }
 
@@ -132,7 +132,9 @@ fn no_earlier_stage() -> Missing {
 fn unmet(check: &Check, ask: &Ask, told: &Reply) -> Option<Missing> {
     let what = match ask {
         Ask::Gate(name, _) => format!("check `{name}`"),
-        Ask::Statuses(commit) => format!("statuses of {}", short(*commit)),
+        Ask::Statuses(commit) | Ask::Merge(commit) => {
+            format!("statuses of {}", short(*commit))
+        }
     };
     let (brief, more) = match (&told.said, &check.of) {
         (Some(Said::Gate(Verdict::Green)), CheckOf::Gate(_)) => return None,
@@ -147,7 +149,7 @@ fn unmet(check: &Check, ask: &Ask, told: &Reply) -> Option<Missing> {
             String::new(),
         ),
         // An answer to something else is none.
-        (Some(Said::Gate(Verdict::Green) | Said::Statuses(_)) | None, _) => (
+        (Some(Said::Gate(Verdict::Green) | Said::Statuses(_) | Said::Merge(_)) | None, _) => (
             format!("{what}: asked, and not answered yet"),
             String::new(),
         ),

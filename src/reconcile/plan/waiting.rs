@@ -10,7 +10,7 @@ use jiff::{Timestamp, Zoned};
 use super::case::Case;
 use super::consent::{Asked, Lack};
 use super::together::Mates;
-use super::{Blocked, Change, Step};
+use super::{Blocked, Change, Open, Step};
 use crate::promotion::windows::{self, State};
 
 /// A change that is not made yet.
@@ -167,16 +167,17 @@ impl Waiting {
 }
 
 impl Case<'_> {
-    /// The step once the conditions of the stage are looked at, and when that changes by the clock alone.
-    /// Where nothing would be changed, they don't matter.
+    /// The step once the conditions of the stage are looked at, what must be asked for that, and when that
+    /// changes by the clock alone. Where nothing would be changed, they don't matter.
     pub(super) fn unless_waiting(
         &self,
         step: Step,
+        mut open: Open,
         soaks: Option<Missing>,
-    ) -> (Step, Option<Timestamp>) {
+    ) -> (Step, Open, Option<Timestamp>) {
         let mut change = match step {
             Step::Change(change) => change,
-            other => return (other, None),
+            other => return (other, open, None),
         };
         let (window, changes_at) = self.window(&change);
         let (lack, expires) = self.consents_to(&mut change);
@@ -185,12 +186,16 @@ impl Case<'_> {
         match lack {
             Lack::Nothing => {}
             Lack::Consents(asked) => missing.push(Missing::Approval(asked)),
-            Lack::History => return (Step::Blocked(Blocked::History), expires),
+            Lack::History => return (Step::Blocked(Blocked::History), open, expires),
+            Lack::Unasked(mut asks) => {
+                open.asks.append(&mut asks);
+                return (Step::Undecided, open, None);
+            }
         }
         let expires = [ends, changes_at, expires].into_iter().flatten().min();
         match missing.is_empty() {
-            true => (Step::Change(change), expires),
-            false => (Step::Waiting(Waiting { change, missing }), expires),
+            true => (Step::Change(change), open, expires),
+            false => (Step::Waiting(Waiting { change, missing }), open, expires),
         }
     }
 

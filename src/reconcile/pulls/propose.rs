@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::consent::{self, Reviewed};
 use super::fate::{self, Branch, Content, Fate, Open, Room, Situation, Wish, Words};
 use super::inspect::{Standard, inspect, may_be_the_base_s};
 use super::{Gate, Planned, Proposal, Seen, strays, words};
@@ -20,24 +21,26 @@ use crate::reconcile::source::{self, Source};
 use crate::reconcile::{Error, Reconciler, deeper, message, prepare_from};
 
 impl Reconciler {
-    /// What becomes of the pull request of each group.
+    /// The plan as reviews leave it, what becomes of the pull request of each group, and what is left out.
     ///
     /// # Errors
     /// When the mirror can't be read.
     pub(in crate::reconcile) async fn propose(
         &mut self,
-        plan: &Plan,
+        whole: Arc<Plan>,
         snapshot: &Arc<Snapshot>,
         head: CommitId,
         seen: Option<Seen>,
-    ) -> Result<(Vec<Planned>, Vec<diag::Diagnostic>), Error> {
+    ) -> Result<(Arc<Plan>, Vec<Planned>, Vec<diag::Diagnostic>), Error> {
         let (Some(seen), Ok(forge)) = (seen, &self.pulls.forge) else {
-            return Ok(Default::default());
+            return Ok((whole, Vec::new(), Vec::new()));
         };
         if seen.trouble.is_some() {
-            return Ok(Default::default());
+            return Ok((whole, Vec::new(), Vec::new()));
         }
         let forge = Arc::clone(forge);
+        let (plan, now) = (&*whole, self.clock.now());
+        let (mut answered, mut expires) = (Vec::new(), None);
         let groups = self.groups(plan, snapshot, &seen);
         let mut branches: BTreeSet<&String> = groups.keys().collect();
         branches.extend(seen.open.keys().chain(seen.heads.keys()));
@@ -95,14 +98,28 @@ impl Reconciler {
                     None => room -= 1,
                 }
             }
+            let people = &self.repository.people;
+            let reviewed = consent::reviewed(&*forge, stages, (pull, at), people, now).await;
+            let (own, unread) = match reviewed {
+                Reviewed::Nothing => (Vec::new(), None),
+                Reviewed::Unread(why) => (Vec::new(), Some(why)),
+                Reviewed::Stages(stages, until) => {
+                    expires = [expires, until].into_iter().flatten().min();
+                    (stages, None)
+                }
+            };
             let gate = wish.gate().unwrap_or_else(|| {
+                if let Some(why) = unread {
+                    return Gate::Unsure(why);
+                }
                 let left = matches!(fate, Fate::Left(_));
                 let unwanted = pull
                     .filter(|_| left)
                     .and_then(|pull| stale(plan, snapshot, pull));
-                let why = unwanted.or_else(|| missing(stages, snapshot));
+                let why = unwanted.or_else(|| missing(stages, &own, snapshot));
                 why.map_or(Gate::Open, Gate::Stopped)
             });
+            answered.extend(own);
             if fate != Fate::None {
                 all.push(Planned {
                     branch: branch.clone(),
@@ -114,7 +131,8 @@ impl Reconciler {
                 });
             }
         }
-        Ok((all, refused))
+        let plan = consent::applied(whole, answered, expires);
+        Ok((plan, all, refused))
     }
 
     /// Whether a branch without an open pull request is needed no more, by what became of its last one.
@@ -228,9 +246,11 @@ fn due(stage: &StagePlan) -> StagePlan {
     stage
 }
 
-/// What the changes of a group still wait for, so that it may not be merged yet.
-fn missing(stages: &[&StagePlan], snapshot: &Snapshot) -> Option<String> {
+/// What the changes of a group still wait for, so that it may not be merged yet; `own` are those of its stages that
+/// wait otherwise, by the reviews of its pull request.
+fn missing(stages: &[&StagePlan], own: &[StagePlan], snapshot: &Snapshot) -> Option<String> {
     let waiting = stages.iter().filter_map(|stage| {
+        let stage = own.iter().find(|own| own.key == stage.key).unwrap_or(stage);
         let Step::Waiting(waiting) = &stage.step else {
             return None;
         };

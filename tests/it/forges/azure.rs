@@ -435,19 +435,7 @@ fn reset(asked: &Asked, hub: &mut Hub, pull: &Pull) -> Said {
 
 /// What was pushed: the heads that somebody voted on, and the one that there is.
 fn iterations(pull: &Pull) -> Vec<Value> {
-    let mut heads: Vec<(&str, jiff::Timestamp)> = Vec::new();
-    let reviewed = pull
-        .reviews
-        .iter()
-        .map(|review| (review.commit.as_str(), review.at));
-    let last = pull.reviews.last().map_or(pull.created, |review| review.at);
-    for (commit, at) in reviewed.chain([(pull.head.as_str(), last)]) {
-        if heads.last().is_none_or(|(known, _)| *known != commit) {
-            let at = if heads.is_empty() { pull.created } else { at };
-            heads.push((commit, at));
-        }
-    }
-    let numbered = heads.iter().zip(1u64..).map(|((commit, at), id)| {
+    let numbered = pull.heads().into_iter().zip(1u64..).map(|((commit, at), id)| {
         json!({"id": id, "sourceRefCommit": {"commitId": commit}, "createdDate": at.to_string()})
     });
     numbered.collect()

@@ -97,6 +97,7 @@ fn of_pull(asked: &Asked, hub: &mut Hub, of: (&str, u64, &[&str])) -> Said {
         }
         ("POST", ["notes"]) => note(asked, hub, number),
         ("GET", ["approvals"]) => Said::new(200, approvals(hub, number)),
+        ("GET", ["versions"]) => listed(asked, hub, versions(&pull)),
         ("GET", ["reviewers"]) => Said::new(200, reviewers(hub, &pull)),
         ("PUT", ["reset_approvals"]) => reset(hub, number),
         _ => said(404, "404 Not Found"),
@@ -248,6 +249,15 @@ fn approvals(hub: &Hub, number: u64) -> Value {
     let approved = approved
         .map(|review| json!({"user": user(hub, &review.by), "approved_at": review.at.to_string()}));
     json!({"approved": true, "approved_by": approved.collect::<Vec<_>>()})
+}
+
+/// What the branch was at from when on, newest first.
+fn versions(pull: &Pull) -> Vec<Value> {
+    let heads = pull.heads();
+    let told = heads.iter().zip(1..).rev().map(|((commit, at), id)| {
+        json!({"id": id, "head_commit_sha": commit, "created_at": at.to_string(), "state": "collected"})
+    });
+    told.collect()
 }
 
 /// Those who were asked, and those who said something.

@@ -99,6 +99,24 @@ pub struct Pull {
     pub version: u64,
 }
 
+impl Pull {
+    /// What its branch was at, as far as anybody looked, oldest first, and from when on.
+    pub fn heads(&self) -> Vec<(String, Timestamp)> {
+        let mut heads: Vec<(String, Timestamp)> = Vec::new();
+        let reviewed = self.reviews.iter();
+        let reviewed = reviewed.map(|review| (&review.commit, review.at));
+        let last = self.reviews.last().map_or(self.created, |review| review.at);
+        let last = last + SignedDuration::from_millis(500);
+        for (commit, at) in reviewed.chain([(&self.head, last)]) {
+            if heads.last().is_none_or(|(known, _)| known != commit) {
+                let at = if heads.is_empty() { self.created } else { at };
+                heads.push((commit.clone(), at));
+            }
+        }
+        heads
+    }
+}
+
 /// What is said of a commit.
 #[derive(Debug, Clone)]
 pub struct Status {

@@ -35,7 +35,7 @@ fn opinion(approved: &[&str], reviewers: &[(&str, &str)]) -> Vec<(String, Opinio
         user: user(name),
         state: (*state).to_owned(),
     });
-    let all = opinions(approvals, reviewers.collect()).into_iter();
+    let all = opinions(approvals, reviewers.collect(), &[]).into_iter();
     all.map(|review| (review.by, review.opinion)).collect()
 }
 
