@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 
+use super::approvals::Proof;
 use super::approvals::{self, Consents};
 use super::checks::{self, Check};
 use super::conditions::{self, Freeze};
 use super::glob::{Globs, Paths};
 use super::group::Group;
 use super::name::{FluxMarker, Name};
-use super::approvals::Proof;
 use super::promotion::{self, Entry, Wanted};
 use super::raw_app::{RawApp, RawStage, RawTarget};
 use super::raw_service::push::PushMode;

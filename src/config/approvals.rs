@@ -67,11 +67,7 @@ enum Least {
 
 /// The consents that a stage needs, in a config repo of which `proof` is so; what is wrong is reported, and there
 /// may be no value.
-pub fn consents(
-    raw: &mut RawStage,
-    proof: Proof,
-    report: &mut Report<'_>,
-) -> Option<Consents> {
+pub fn consents(raw: &mut RawStage, proof: Proof, report: &mut Report<'_>) -> Option<Consents> {
     let written = raw.approvals.is_written();
     let changes = match raw.approvals.take() {
         Some(raw) => Some(approvals(raw, Least::One, proof, report)),
@@ -122,7 +118,8 @@ fn approvals(
     };
     let identity = match raw.identity.take() {
         Some(identity) if identity.value == Identity::Forge && proof.forge == ForgeKnown::No => {
-            let message = "`identity: forge` goes by the forge that the config repo is on, and none is known";
+            let message =
+                "`identity: forge` goes by the forge that the config repo is on, and none is known";
             let hint = "add `forge` to the repository in the service file, with credentials for it, or write \
                         `identity: signed`";
             report.error(identity.spot, Mistake::new(message).hint(hint));

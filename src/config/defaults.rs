@@ -42,11 +42,7 @@ pub struct Under<'d> {
 
 impl Defaults {
     /// Reads the `defaults.yaml` files of a policies folder.
-    pub fn read<'t>(
-        files: &[&PolicyFile<'t>],
-        proof: Proof,
-        report: &mut Report<'t>,
-    ) -> Self {
+    pub fn read<'t>(files: &[&PolicyFile<'t>], proof: Proof, report: &mut Report<'t>) -> Self {
         let layers = files.iter().map(|file| {
             let folder = file.path.strip_suffix(FILE).unwrap_or(file.path);
             (folder.to_owned(), read_layer(file, proof, report))
@@ -81,10 +77,7 @@ fn read_layer<'t>(file: &PolicyFile<'t>, proof: Proof, report: &mut Report<'t>) 
         refuse("app", raw.app.get(), report);
         refuse("image", raw.image.get(), report);
         // Converted once by itself, so that its mistakes are found without any app resting on it.
-        let of = Whose {
-            app: None,
-            proof,
-        };
+        let of = Whose { app: None, proof };
         app::parts(&mut raw.clone(), of, report);
     }
     Layer {

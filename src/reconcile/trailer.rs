@@ -185,7 +185,10 @@ mod tests {
             (How::Review(7), "by=review pull=7"),
         ] {
             let lone = approved(&consent("ada", how), None);
-            assert_eq!(lone, format!("Tagwright-Approved-By: ada commit=0123 {words}"));
+            assert_eq!(
+                lone,
+                format!("Tagwright-Approved-By: ada commit=0123 {words}")
+            );
             assert_eq!(of(&lone, "shop", "live"), ["ada"]);
         }
         assert_eq!(of(&lone, "shop", "live"), ["ada"]);

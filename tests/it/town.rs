@@ -4,8 +4,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use tagwright::forge::Kind;
 use tagwright::reconcile::Pass;
 
+use crate::forges::Fake;
 use crate::git_signing::ssh_key;
 use crate::repo::Work;
 use crate::scenario::{CART, CART_POD, Scenario, WHOLE, assert_stage};
@@ -42,6 +44,21 @@ pub fn town(keys: &str) -> Option<Town> {
     })
 }
 
+/// The same on a forge, with these keys of `push`.
+pub fn town_on(kind: Kind, keys: &str, push: &str) -> Option<(Town, Fake)> {
+    let mut forge = None;
+    let town = town_of(keys, |files, people| {
+        let (mut scenario, fake) = Scenario::on_forge(kind, files, "")?;
+        scenario.reconfigured(
+            "push: {mode: pullRequest}",
+            &format!("push: {{{push}}}{WHOLE}{people}"),
+        );
+        forge = Some(fake);
+        Some(scenario)
+    })?;
+    Some((town, forge?))
+}
+
 /// The same, in a scenario that is made of the files and the people.
 pub fn town_of(
     keys: &str,
@@ -55,7 +72,7 @@ pub fn town_of(
         if name != "eve" {
             let key = public.trim();
             people.push_str(&format!(
-                "  - {{name: {name}, emails: [{name}@example.com], keys: [{{ssh: \"{key}\"}}]}}\n"
+                "  - {{name: {name}, emails: [{name}@example.com], forge: {name}-f, keys: [{{ssh: \"{key}\"}}]}}\n"
             ));
         }
     }

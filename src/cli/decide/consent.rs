@@ -5,10 +5,35 @@
 
 use anyhow::ensure;
 
-use crate::config::{Approvals, Stage};
+use crate::config::Stage;
 use crate::decision::Decision;
-use crate::git::Hand;
-use crate::promotion::approval::{Identity, People};
+use crate::git::{self, Way};
+use crate::promotion::approval::{Identity, People, Rules};
+
+/// Who decides, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Hand<'h> {
+    /// How the decision goes to the remote.
+    pub(super) way: Way,
+    /// What the clone's commits show.
+    pub(super) clone: &'h git::Hand,
+}
+
+/// What a stage asks for where `decision` is, or could be, a consent; `None` where nobody's is needed.
+fn asked<'s>(decision: &Decision, stage: &'s Stage) -> Option<&'s Rules> {
+    let asked = match decision {
+        Decision::Approve { .. } => stage.consents.changes.as_ref(),
+        Decision::Deploy { .. } => stage.consents.deploys.as_ref(),
+        Decision::Reject { .. } | Decision::Hold { .. } | Decision::Release => None,
+    };
+    let rules = asked.map(|asked| &asked.rules);
+    rules.filter(|rules| rules.required > 0)
+}
+
+/// Whether `decision` counts as a consent only if it comes by a pull request.
+pub(super) fn goes_by_forge(decision: &Decision, stage: &Stage) -> bool {
+    asked(decision, stage).is_some_and(|rules| rules.identity == Identity::Forge)
+}
 
 /// What there is to say before `decision` is made about `stage` by `hand`.
 ///
@@ -18,16 +43,9 @@ pub(super) fn doubts(
     decision: &Decision,
     stage: &Stage,
     people: Option<&People>,
-    hand: &Hand,
+    hand: Hand<'_>,
 ) -> anyhow::Result<Vec<String>> {
-    let (asked, what) = match decision {
-        Decision::Approve { what, .. } => (stage.consents.changes.as_ref(), what),
-        Decision::Deploy { what, .. } => (stage.consents.deploys.as_ref(), what),
-        Decision::Reject { .. } | Decision::Hold { .. } | Decision::Release => {
-            return Ok(Vec::new());
-        }
-    };
-    let Some(Approvals { rules, .. }) = asked.filter(|asked| asked.rules.required > 0) else {
+    let (Some(rules), Some(what)) = (asked(decision, stage), decision.what()) else {
         return Ok(Vec::new());
     };
     ensure!(
@@ -40,6 +58,17 @@ pub(super) fn doubts(
     if what.digest.is_none() {
         told.push("without a digest, this is not your own approval of it".to_owned());
     }
+    if rules.identity == Identity::Forge {
+        if hand.way == Way::Branch {
+            told.push(
+                "this counts as an approval only if it comes by a pull request, which whoever may approve \
+                 merges or approves: leave out `--no-pull-request`"
+                    .to_owned(),
+            );
+        }
+        return Ok(told);
+    }
+    let hand = hand.clone;
     if rules.identity == Identity::Signed && !hand.signs_with_ssh {
         told.push(
             "this clone does not sign commits with an SSH key, so this does not count as an approval: set \
@@ -128,6 +157,7 @@ mod tests {
         let full = || approve(Some(Digest::of(b"2")));
         let signed = "approvals: {required: 1, from: [ada]}";
         let author = "approvals: {required: 1, from: [ada], identity: author}";
+        let forge = "approvals: {required: 1, from: [ada], identity: forge}";
         for (keys, decision, email, signs, expected) in [
             ("exclude: [b]", full(), "", false, vec![]),
             (signed, full(), "ada@x.org", true, vec![]),
@@ -166,21 +196,37 @@ mod tests {
             ),
             (signed, Decision::Release, "", false, vec![]),
         ] {
-            let hand = Hand {
+            let clone = git::Hand {
                 email: email.to_owned(),
                 signs_with_ssh: signs,
             };
-            let found = doubts(&decision, &stage(keys), Some(&people()), &hand).unwrap();
+            let way = Way::Branch;
+            let hand = Hand { way, clone: &clone };
+            let found = doubts(&decision, &stage(keys), Some(&people()), hand).unwrap();
             assert_eq!(found.len(), expected.len(), "{keys} {email}: {found:?}");
             for (found, words) in found.iter().zip(expected) {
                 assert!(found.contains(words), "{words}: {found}");
             }
         }
-        let hand = Hand {
+        let clone = git::Hand {
             email: String::new(),
             signs_with_ssh: true,
         };
-        let error = doubts(&approve(None), &stage(signed), None, &hand).unwrap_err();
+        let [pushed, proposed] = [Way::Branch, Way::Aside].map(|way| Hand { way, clone: &clone });
+        let forge = stage(forge);
+        assert!(goes_by_forge(&full(), &forge) && !goes_by_forge(&Decision::Release, &forge));
+        assert!(!goes_by_forge(&full(), &stage(signed)));
+        assert!(
+            doubts(&full(), &forge, Some(&people()), proposed)
+                .unwrap()
+                .is_empty()
+        );
+        let told = doubts(&full(), &forge, Some(&people()), pushed).unwrap();
+        assert!(
+            told[0].contains("only if it comes by a pull request"),
+            "{told:?}"
+        );
+        let error = doubts(&approve(None), &stage(signed), None, pushed).unwrap_err();
         assert!(error.to_string().contains("give 2@DIGEST"), "{error}");
     }
 }

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 
+use super::consent::{self, Hand};
 use super::letter::{Letter, Outlet};
-use super::{Place, Stage, consent};
+use super::{Place, Stage};
 use crate::cli::check;
 use crate::cli::output::{Exit, Output, has_errors};
 use crate::config::App;
 use crate::decision::freeze::{Freezing, Stages};
 use crate::decision::{self, Decided, Decision};
-use crate::git::{PersonsClone, origin};
+use crate::git::{PersonsClone, Way, origin};
 use crate::image::Reference;
 use crate::policy::Recorded;
 use crate::promotion::approval::People;
@@ -109,11 +110,16 @@ impl Desk {
     pub(super) fn publish(&self, decisions: &[Decision], output: Output) -> anyhow::Result<Exit> {
         let declared = &self.app().stages[self.key.stage];
         for decision in decisions {
-            let (people, hand) = (self.people.as_deref(), self.outlet.clone.hand());
-            for doubt in consent::doubts(decision, declared, people, &hand)? {
+            let hand = Hand {
+                way: self.outlet.proposing.way(),
+                clone: &self.outlet.clone.hand(),
+            };
+            for doubt in consent::doubts(decision, declared, self.people.as_deref(), hand)? {
                 output.note(format!("warning: {doubt}"));
             }
         }
+        let mut each = decisions.iter();
+        let goes_by_forge = each.any(|decision| consent::goes_by_forge(decision, declared));
         let (app, stage) = self.snapshot.names(self.key);
         let words: Vec<&str> = decisions.iter().map(Decision::word).collect();
         let letter = Letter {
@@ -123,6 +129,10 @@ impl Desk {
             entry: decisions.iter().map(Decision::entry).collect(),
             subject: format!("{app}: {} {stage}", words.join(" and ")),
             reason: decisions.iter().rev().find_map(Decision::reason),
+            way: match self.outlet.proposing.way() {
+                Way::BranchOrAside if goes_by_forge => Way::Aside,
+                way => way,
+            },
         };
         letter.publish(&self.outlet, output)
     }
@@ -169,6 +179,7 @@ pub(super) fn freeze(
         entry: freezing.entry(),
         subject: format!("{word} {what}"),
         reason,
+        way: outlet.proposing.way(),
     };
     letter.publish(&outlet, output)
 }

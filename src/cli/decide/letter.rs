@@ -30,6 +30,7 @@ pub(super) struct Letter<'d> {
     pub(super) entry: String,
     pub(super) subject: String,
     pub(super) reason: Option<&'d str>,
+    pub(super) way: Way,
 }
 
 #[derive(Default, Serialize)]
@@ -77,7 +78,7 @@ impl Letter<'_> {
             path: &self.file,
             message: &message,
             name: &name,
-            way: outlet.proposing.way(),
+            way: self.way,
         };
         let change = |before: &str| decision::append(before, &self.entry);
         let published = outlet.clone.publish(errand, change)?;
@@ -165,7 +166,7 @@ impl Report {
 }
 
 impl Proposing {
-    fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Way {
         match (self.pull_request, self.no_pull_request) {
             (true, _) => Way::Aside,
             (false, true) => Way::Branch,

@@ -64,7 +64,7 @@ fn on_forge() -> PoliciesEntry {
 #[test]
 fn people_and_groups_are_read() {
     let text = format!(
-        "people:\n  - {{name: ada, emails: [Ada@example.com, a@x.org], forge: ada-l, keys: [{{ssh: \"{ADA}\"}}]}}\n  \
+        "people:\n  - {{name: ada, emails: [Ada@example.com, a@x.org], forge: '@ada-l', keys: [{{ssh: \"{ADA}\"}}]}}\n  \
          - name: bob\n    keys:\n      - ssh: {BOB}\ngroups: [{{name: platform, members: [ada, bob, ada]}}]\n"
     );
     let loaded = service(&text);
@@ -216,10 +216,6 @@ fn approvals_that_say_too_little_or_too_much_are_refused() {
             "approvals: {required: 1, from: [ada], identity: key}",
             "`key` is not known here",
         ),
-        (
-            "approvals: {required: 1, from: [ada], identity: forge}",
-            "`identity: forge` is not supported yet",
-        ),
         ("fastLane: {approvals: {required: 1}}", "`from` is missing"),
         ("fastLane: {}", "`approvals` is missing"),
     ] {
@@ -234,16 +230,44 @@ fn approvals_that_say_too_little_or_too_much_are_refused() {
 #[test]
 fn on_a_forge_the_forge_attests_if_nothing_is_said() {
     let forge = on_forge();
-    let found = mistakes_in(&forge, "approvals: {required: 1, from: [ada]}");
-    assert!(
-        found.len() == 1 && found[0].contains("not supported yet"),
-        "{found:?}"
-    );
-    let said = consents_in(
-        &forge,
-        "approvals: {required: 1, from: [ada], identity: signed}",
-    );
-    assert_eq!(said.deploys.unwrap().rules.identity, Identity::Signed);
+    let identity = |entry: &PoliciesEntry, said: &str| {
+        let stage = format!("approvals: {{required: 1, from: [ada]{said}}}");
+        consents_in(entry, &stage).deploys.unwrap().rules.identity
+    };
+    assert_eq!(identity(&forge, ""), Identity::Forge);
+    assert_eq!(identity(&forge, ", identity: signed"), Identity::Signed);
     let none = consents_in(&forge, "fastLane: {approvals: {required: 0}}");
     assert_eq!(none.deploys.unwrap().rules.required, 0);
+    // Where no service file is at hand, it isn't known that there is no forge.
+    let offline = PoliciesEntry::unlimited("policies/".parse().unwrap());
+    assert_eq!(identity(&offline, ""), Identity::Signed);
+    assert_eq!(identity(&offline, ", identity: forge"), Identity::Forge);
+}
+
+#[test]
+fn a_forge_that_is_known_and_can_be_asked_may_attest_where_that_is_said() {
+    let entry_of = |url: &str, keys: &str| {
+        let text = format!(
+            "version: 1\nrepositories: [{{name: r, url: \"{url}\", policies: [policies/]{keys}}}]\n"
+        );
+        good_service(&text)
+            .repositories
+            .remove(0)
+            .policies
+            .remove(0)
+    };
+    let stage = "approvals: {required: 1, from: [ada], identity: forge}";
+    let token = ", credentials: {token: {env: TOKEN}}";
+    let told = entry_of("https://github.com/acme/fleet", token);
+    let consents = consents_in(&told, stage);
+    assert_eq!(consents.changes.unwrap().rules.identity, Identity::Forge);
+    let plain = consents_in(&told, "approvals: {required: 1, from: [ada]}");
+    assert_eq!(plain.changes.unwrap().rules.identity, Identity::Signed);
+    for (url, keys) in [("/r.git", ""), ("https://github.com/acme/fleet", "")] {
+        let found = mistakes_in(&entry_of(url, keys), stage);
+        assert!(
+            found.len() == 1 && found[0].contains("goes by the forge"),
+            "{url}: {found:?}"
+        );
+    }
 }

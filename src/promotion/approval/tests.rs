@@ -182,6 +182,123 @@ fn the_key_decides_and_not_the_author_unless_that_will_do() {
     }
 }
 
+/// What an account at the forge did.
+fn deed(account: &str, did: Did) -> Attested {
+    Attested::Forge(Deed {
+        account: account.to_owned(),
+        did,
+        pull: 7,
+        commit: "the merge".to_owned(),
+    })
+}
+
+#[test]
+fn the_forge_attests_who_merged_and_approved_the_head() {
+    let gap = |gap: Gap| Attested::Unattested {
+        gap,
+        commit: "it".to_owned(),
+    };
+    let ada = |did| deed("ada-at-forge", did);
+    for (by, expected) in [
+        (ada(Did::Merged), Ok(How::Merge(7))),
+        (ada(Did::Approved), Ok(How::Review(7))),
+        (deed("Bob-At-FORGE", Did::Approved), Ok(How::Review(7))),
+        (ada(Did::ApprovedEarlier), Err(Why::EarlierHead)),
+        (ada(Did::ApprovedUnknown), Err(Why::UnknownHead)),
+        (ada(Did::Opened), Err(Why::NotByForge)),
+        (deed("eve-at-forge", Did::Merged), Err(Why::MayNot)),
+        // What people are called here is no account.
+        (
+            deed("ada", Did::Merged),
+            Err(Why::UnknownAccount("ada".to_owned())),
+        ),
+        (
+            deed("a-bot", Did::Merged),
+            Err(Why::UnknownAccount("a-bot".to_owned())),
+        ),
+        (signed("ada"), Err(Why::NotByForge)),
+        (Attested::Unknown, Err(Why::NotFetched)),
+        (gap(Gap::Pushed), Err(Why::Pushed)),
+        (gap(Gap::Beside(7)), Err(Why::Beside(7))),
+        (gap(Gap::Nobody(7)), Err(Why::Nobody(7))),
+        (gap(Gap::Awaited), Err(Why::Awaited)),
+        (
+            gap(Gap::Silent("down".to_owned())),
+            Err(Why::Silent("down".to_owned())),
+        ),
+    ] {
+        let outcome = judged(&rules(1, Identity::Forge), &[approves(by.clone())], None);
+        let found = match (outcome.counted.first(), outcome.uncounted.first()) {
+            (Some(one), None) => Ok(one.how.clone()),
+            (None, Some(one)) => {
+                assert!(one.to_string().contains("does not count: "), "{one}");
+                Err(one.why.clone())
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected, "{by:?}");
+        // To those who go by keys and addresses it is nothing.
+        for identity in [Identity::Signed, Identity::Author] {
+            if matches!(by, Attested::Forge(_) | Attested::Unattested { .. }) {
+                let outcome = judged(&rules(1, identity), &[approves(by.clone())], None);
+                assert_eq!(outcome.uncounted[0].why, Why::NotByForge, "{by:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_merges_and_approves_the_same_counts_once_and_by_the_merge() {
+    let both = [Did::Approved, Did::Merged].map(|did| approves(deed("ada-at-forge", did)));
+    let outcome = judged(&rules(2, Identity::Forge), &both, None);
+    assert_eq!((counted(&outcome), outcome.missing()), (vec!["ada"], 1));
+    assert_eq!(outcome.counted[0].how, How::Merge(7));
+    let others = [
+        ("ada-at-forge", Did::Merged),
+        ("bob-at-forge", Did::Approved),
+    ];
+    let others = others.map(|(who, did)| approves(deed(who, did)));
+    let outcome = judged(&rules(2, Identity::Forge), &others, None);
+    assert_eq!(outcome.missing(), 0);
+}
+
+#[test]
+fn who_opens_a_pull_request_asks_and_so_does_who_its_commit_is_said_to_be_of() {
+    let excluding = Rules {
+        exclude_author: true,
+        ..rules(1, Identity::Forge)
+    };
+    let both = [
+        ("ada-at-forge", Did::Merged),
+        ("bob-at-forge", Did::Approved),
+    ];
+    let both = both.map(|(who, did)| approves(deed(who, did)));
+    for (asking, expected) in [
+        (vec![], vec!["ada", "bob"]),
+        (vec![deed("ada-at-forge", Did::Opened)], vec!["bob"]),
+        (
+            vec![act("bob", Seal::None), deed("eve-at-forge", Did::Opened)],
+            vec!["ada"],
+        ),
+        // An account of nobody's could be anybody's.
+        (vec![deed("a-bot", Did::Opened)], vec![]),
+        (vec![act("eve", Seal::None)], vec![]),
+    ] {
+        let (image, tag, digest) = (image(), "2".parse().unwrap(), Digest::of(b"2"));
+        let subject = Subject {
+            images: &[&image],
+            tag: &tag,
+            digest: &digest,
+            replaces: &["1".to_owned()],
+            left: None,
+        };
+        let outcome = judge(&excluding, &people(), subject, &both, &asking, time(10));
+        let mut found = counted(&outcome);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{asking:?}");
+    }
+}
+
 #[test]
 fn a_person_counts_once_by_what_lasts_longest() {
     let (mut old, new) = (approves(signed("ada")), approves(signed("ada")));

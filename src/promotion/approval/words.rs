@@ -71,7 +71,11 @@ impl fmt::Display for Why {
                 diag::quoted(why, MAX_REASON)
             ),
             Self::UnknownAccount(account) => {
-                write!(f, "nobody who is listed is `{}` at the forge", quoted(account))
+                write!(
+                    f,
+                    "nobody who is listed is `{}` at the forge",
+                    quoted(account)
+                )
             }
             Self::EarlierHead => {
                 f.write_str("the review is of an earlier state of the pull request")

@@ -42,10 +42,7 @@ impl Merged {
 }
 
 /// The approvals among `reviews`, and whether they are of `head`.
-pub fn approvals<'r>(
-    reviews: &'r [Review],
-    head: &str,
-) -> impl Iterator<Item = (&'r Review, Did)> {
+pub fn approvals<'r>(reviews: &'r [Review], head: &str) -> impl Iterator<Item = (&'r Review, Did)> {
     let approving = reviews
         .iter()
         .filter(|review| review.opinion == Opinion::Approved);

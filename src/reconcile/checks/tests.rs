@@ -107,7 +107,7 @@ impl World {
             Some(Said::Gate(Verdict::Green)) => "yes".to_owned(),
             Some(Said::Gate(Verdict::No { status, .. })) => format!("no {status}"),
             Some(Said::Gate(Verdict::Silent(words)) | Said::Unable(words)) => words.clone(),
-            Some(Said::Statuses(_)) => "statuses".to_owned(),
+            Some(Said::Statuses(_) | Said::Merge(_)) => "forge".to_owned(),
             None => "open".to_owned(),
         };
         match again {
@@ -221,5 +221,6 @@ async fn what_nobody_knows_is_told_at_once() {
     assert_eq!(told, "the service file has no gate of this name");
     let commit = "a".repeat(40).parse().unwrap();
     assert_eq!(world.tell(Ask::Statuses(commit)).await, "no forge");
+    assert_eq!(world.tell(Ask::Merge(commit)).await, "no forge");
     assert_eq!(world.fake.asked(), 0);
 }

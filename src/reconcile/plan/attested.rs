@@ -41,8 +41,7 @@ impl Case<'_> {
             let Some(evidence) = self.said(place, made, own) else {
                 continue;
             };
-            let could_count =
-                evidence.says != Says::Reject && subject.refuses(&evidence).is_none();
+            let could_count = evidence.says != Says::Reject && subject.refuses(&evidence).is_none();
             let by_forge = rules.identity == Identity::Forge && could_count;
             let by = match by_forge {
                 true => self.behind_merge(place, made, &mut gathered),
@@ -104,7 +103,11 @@ impl Case<'_> {
         gathered.again = [gathered.again, reply.again].into_iter().flatten().min();
         match self.merge_of(place, reply) {
             Err(gap) => vec![Attested::Unattested { gap, commit }],
-            Ok(merged) => match merged.deeds(&commit).map(Attested::Forge).collect::<Vec<_>>() {
+            Ok(merged) => match merged
+                .deeds(&commit)
+                .map(Attested::Forge)
+                .collect::<Vec<_>>()
+            {
                 deeds if deeds.is_empty() => {
                     let gap = Gap::Nobody(merged.number);
                     vec![Attested::Unattested { gap, commit }]

@@ -131,7 +131,10 @@ impl fmt::Display for Asked {
                 write!(f, "; an approving review of pull request #{pull} gives it")
             }
             (Identity::Forge, None) => {
-                write!(f, "; `{command}` gives it by a pull request, whose merge and approving reviews count")
+                write!(
+                    f,
+                    "; `{command}` gives it by a pull request, whose merge and approving reviews count"
+                )
             }
             (Identity::Signed | Identity::Author, _) => write!(f, "; `{command}` gives it"),
         }
@@ -229,7 +232,10 @@ impl Case<'_> {
         }
         let outcome = weighed.judge(&self.facts.people, self.facts.now);
         change.approved.clone_from(&outcome.counted);
-        let expires = [outcome.expires, gathered.again].into_iter().flatten().min();
+        let expires = [outcome.expires, gathered.again]
+            .into_iter()
+            .flatten()
+            .min();
         if outcome.missing() == 0 {
             return (Lack::Nothing, expires);
         }

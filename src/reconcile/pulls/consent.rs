@@ -52,7 +52,10 @@ pub(super) async fn reviewed(
     let reviews = match forge.reviews(pull).await {
         Ok(reviews) => reviews,
         Err(error) => {
-            return Reviewed::Unread(format!("its reviews can't be read: {}", diag::chain(&error)));
+            return Reviewed::Unread(format!(
+                "its reviews can't be read: {}",
+                diag::chain(&error)
+            ));
         }
     };
     let mut expires = None;
@@ -73,7 +76,9 @@ fn asked(stage: &StagePlan) -> Option<&Asked> {
         return None;
     };
     waiting.missing.iter().find_map(|missing| match missing {
-        Missing::Approval(asked) if asked.weighed.rules.identity == Identity::Forge => Some(&**asked),
+        Missing::Approval(asked) if asked.weighed.rules.identity == Identity::Forge => {
+            Some(&**asked)
+        }
         _ => None,
     })
 }

@@ -253,11 +253,12 @@ fn approvals(hub: &Hub, number: u64) -> Value {
 
 /// What the branch was at from when on, newest first.
 fn versions(pull: &Pull) -> Vec<Value> {
-    let heads = pull.heads();
-    let told = heads.iter().zip(1..).rev().map(|((commit, at), id)| {
+    let told = pull.heads().into_iter().zip(1..).map(|((commit, at), id)| {
         json!({"id": id, "head_commit_sha": commit, "created_at": at.to_string(), "state": "collected"})
     });
-    told.collect()
+    let mut told: Vec<Value> = told.collect();
+    told.reverse();
+    told
 }
 
 /// Those who were asked, and those who said something.

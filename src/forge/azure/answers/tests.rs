@@ -67,7 +67,7 @@ fn a_vote_is_about_the_head_of_its_time() {
         told,
         [
             ("ann@example.com", Opinion::Approved, Some("two")),
-            ("Bob", Opinion::Rejected, Some("one")),
+            ("b", Opinion::Rejected, Some("one")),
             ("d", Opinion::Approved, None),
         ]
     );

@@ -44,7 +44,7 @@ impl World {
                 assert_eq!(about.digest, digest(about.tag.as_str()));
                 format!("{name} {} {} {}", about.app, about.stage, about.tag)
             }
-            Ask::Statuses(commit) => commit.to_string(),
+            Ask::Statuses(commit) | Ask::Merge(commit) => commit.to_string(),
         });
         asks.collect()
     }

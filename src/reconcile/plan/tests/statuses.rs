@@ -84,7 +84,7 @@ impl World {
         assert_eq!(matches!(step, Step::Undecided), !open.asks.is_empty());
         let asks = open.asks.iter().map(|ask| match ask {
             Ask::Statuses(commit) => CommitId::to_string(commit).chars().next().unwrap(),
-            Ask::Gate(..) => panic!("{ask:?}"),
+            Ask::Gate(..) | Ask::Merge(_) => panic!("{ask:?}"),
         });
         asks.collect()
     }
