@@ -91,7 +91,7 @@ fn reviewers_of_what_was_merged_approve_and_of_what_was_there_before_do_not() {
         work.commit("Decide");
         push(&town, &work, "decide-0");
         fake.approve(number, "mallory-f");
-        let merge = merged(&fake, number, "ada-f");
+        merged(&fake, number, "ada-f");
         let words = [
             "approval 2 of 2: needs one of @platform (bob); given by ada",
             "of bob (commit",
@@ -101,10 +101,6 @@ fn reviewers_of_what_was_merged_approve_and_of_what_was_there_before_do_not() {
         waits(&mut town, &words);
         // Some let it be reviewed once it is merged.
         fake.hub().review(number, "bob-f", Opinion::Approved);
-        fake.hub().pull(number).expect("it is there").head = town.scenario.repo.git().text(
-            town.scenario.repo.path(),
-            &["rev-parse", &format!("{merge}^2")],
-        );
         lands(&mut town);
         let trailers = town.trailers();
         assert!(
@@ -201,7 +197,6 @@ fn a_forge_that_can_t_be_asked_is_waited_for() {
     assert_stage(&pass.observation, "shop/staging", "waiting", &words);
     // Who merged it is known by now, and who reviewed it is not.
     town.scenario.clock.advance(SignedDuration::from_mins(1));
-    fake.before("GET reviews", |_| {});
     fake.limit_next(SignedDuration::from_secs(30));
     let pass = town.scenario.rests();
     assert_stage(&pass.observation, "shop/staging", "waiting", &words);

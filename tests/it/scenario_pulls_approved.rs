@@ -55,7 +55,10 @@ fn a_review_of_the_head_turns_the_status_green_on_every_forge() {
         fake.writes();
         let pass = does(&mut town.scenario, "kept");
         assert_eq!(status(&fake).0, "success", "{kind:?}");
-        assert_eq!(fake.writes().len(), 1, "{kind:?}");
+        if kind == Kind::GitHub {
+            // The status, and no word of it in the text, which the forge shows anyway.
+            assert_eq!(fake.writes().len(), 1);
+        }
         assert_stage(&pass.observation, "shop/staging", "change", &["1.1.0"]);
         // Whoever looks sees the same, with or without a memory.
         town.scenario.restarts();

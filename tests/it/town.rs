@@ -53,6 +53,8 @@ pub fn town_on(kind: Kind, keys: &str, push: &str) -> Option<(Town, Fake)> {
             "push: {mode: pullRequest}",
             &format!("push: {{{push}}}{WHOLE}{people}"),
         );
+        let accounts = PEOPLE.map(|name| format!("{name}-f"));
+        fake.hub().people.extend(accounts.into_iter().zip(21..));
         forge = Some(fake);
         Some(scenario)
     })?;

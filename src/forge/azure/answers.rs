@@ -71,6 +71,13 @@ pub(super) struct Identity {
 
 impl Identity {
     fn name(&self) -> String {
+        let names = [&self.unique_name, &self.display_name];
+        let name = names.into_iter().flatten().find(|name| !name.is_empty());
+        words::clean(name.unwrap_or(&self.id))
+    }
+
+    /// What tells this one from all others, whatever they call themselves.
+    fn account(&self) -> String {
         let name = self.unique_name.as_ref().filter(|name| !name.is_empty());
         words::name(name.unwrap_or(&self.id))
     }
@@ -235,7 +242,7 @@ impl RawPull {
                 .iter()
                 .map(|known| known.who.name())
                 .collect(),
-            author: self.created_by.as_ref().map(Identity::name),
+            author: self.created_by.as_ref().map(Identity::account),
             auto_merge: self.is_open() && self.merges_itself(),
             state: self.ending(),
             title: self.title,
@@ -248,7 +255,7 @@ impl RawPull {
         if self.is_open() {
             return State::Open;
         }
-        let by = self.closed_by.as_ref().map(Identity::name);
+        let by = self.closed_by.as_ref().map(Identity::account);
         let at = self.closed_date.as_deref().and_then(call::time);
         if !self.is_merged() {
             return State::Closed { by, at };
@@ -288,7 +295,7 @@ impl RawPull {
                 .max();
             let commit = at.and_then(|at| head_at(iterations, at));
             Some(Review {
-                by: known.who.name(),
+                by: known.who.account(),
                 opinion,
                 commit: commit.map(str::to_owned),
                 at,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::hub::Review;
@@ -404,7 +404,8 @@ fn happened(pull: &Pull) -> Vec<Value> {
         last = (review.commit.clone(), review.at);
     }
     if last.0 != pull.head {
-        happened.push(update("OPEN", &pull.head, &pull.author, last.1));
+        let at = last.1 + SignedDuration::from_millis(500);
+        happened.push(update("OPEN", &pull.head, &pull.author, at));
     }
     happened.extend(
         pull.comments
