@@ -413,7 +413,7 @@ fn withheld(plan: &StagePlan) -> Option<&str> {
     })
 }
 
-/// Says on stderr which config repo the plan is of, and on which commit.
+/// Says on stderr which config repo the plan is of and on which commit, and what is not known without one.
 pub fn print_heading(view: &PlanView, output: Output) {
     /// As many digits as `git log --oneline` shows in a large repository.
     const SHORT: usize = 12;
@@ -422,6 +422,12 @@ pub fn print_heading(view: &PlanView, output: Output) {
         .as_deref()
         .map_or("the working tree", |id| id.get(..SHORT).unwrap_or(id));
     output.note(format!("{} at {commit}", view.repository));
+    if view.commit.is_none() {
+        output.note(
+            "the branch's history is not read with --path: what people went back from, who decided what and what \
+             stages ran before are not known",
+        );
+    }
 }
 
 /// Prints the stages of a plan, a line each.
