@@ -112,7 +112,7 @@ fn whoever_staged_by_hand_may_not_approve_where_the_author_is_excluded() {
     for pass in [town.scenario.rests(), town.scenario.pass_of_another()] {
         let words = [
             "approval 1 of 1: needs one of @platform (bob)",
-            "asked for the change",
+            "of the person who asks for the change",
         ];
         assert_stage(&pass.observation, "shop/production", "waiting", &words);
     }
