@@ -58,9 +58,6 @@ pub struct GivenView {
     /// The key that proves whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The number of the pull request that the person merged or approved.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pull_request: Option<u64>,
 }
 
 /// An approval that does not count.
@@ -120,10 +117,6 @@ impl GivenView {
             key: match &consent.how {
                 How::Key(key) => Some(key.clone()),
                 How::Author | How::Merge(_) | How::Review(_) => None,
-            },
-            pull_request: match consent.how {
-                How::Merge(number) | How::Review(number) => Some(number),
-                How::Key(_) | How::Author => None,
             },
         }
     }
