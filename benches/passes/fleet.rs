@@ -26,6 +26,8 @@ pub struct Fleet {
     pub images: usize,
     /// The paths of each app's one stage.
     pub paths: &'static str,
+    /// Whether apps have two stages instead, a cluster each, the second after the first.
+    pub promotes: bool,
 }
 
 impl Fleet {
@@ -36,6 +38,7 @@ impl Fleet {
             manifests,
             images,
             paths: "clusters/**",
+            promotes: false,
         }
     }
 
@@ -67,12 +70,17 @@ impl Fleet {
     }
 
     fn policy(&self, image: usize) -> String {
+        let stages = match self.promotes {
+            false => format!("  - name: fleet\n    paths: [{}]\n", self.paths),
+            true => "  - {name: staging, paths: [clusters/c00/**]}\n  - {name: production, paths: \
+                     [clusters/c01/**], after: staging, soak: 24h}\n"
+                .to_owned(),
+        };
         format!(
             "version: 1\napp: svc-{image:04}\nimage: {}/{}\ntags:\n  semver: \">=1.0.0 <2.0.0\"\n\
-             stages:\n  - name: fleet\n    paths: [{}]\n",
+             stages:\n{stages}",
             self.host,
             Self::repository(image),
-            self.paths
         )
     }
 

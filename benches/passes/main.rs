@@ -21,6 +21,7 @@ mod measure;
 mod passes;
 mod plain;
 mod polling;
+mod recovery;
 mod selection;
 mod set;
 
@@ -31,12 +32,13 @@ use measure::Row;
 /// What one group measures.
 type Group = fn() -> anyhow::Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 9] = [
+const GROUPS: [(&str, Group); 10] = [
     ("cold", index::cold),
     ("growth", index::growth),
     ("pass", passes::unchanged_and_one_file),
     ("many", passes::many_apps_at_once),
     ("restart", passes::restart_and_rest),
+    ("recovery", recovery::rows),
     ("poll", polling::rows),
     ("day", day::rows),
     ("select", selection::rows),
