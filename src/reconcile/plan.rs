@@ -45,13 +45,15 @@ mod promote;
 mod queue;
 mod readings;
 mod records;
+mod scene;
 mod stops;
 mod waiting;
 
-use case::{Decision, Scene};
+use case::Decision;
 pub use consent::{Asked, Weighed};
 pub use readings::{MOST, Readings};
 use records::Records;
+use scene::Scene;
 pub use stops::{Stop, StopKind};
 pub use together::Mates;
 pub use waiting::{Missing, Waiting};

@@ -14,6 +14,7 @@ use super::people::Known;
 use super::promote::{self, Unknown};
 use super::queue::Turn;
 use super::records::{Record, Records};
+use super::scene::Scene;
 use super::{Blocked, Change, Facts, Feed, Listing, MOST, Missing, Need, Open, Step};
 use crate::config::App;
 use crate::image::{Digest, Tag};
@@ -22,45 +23,8 @@ use crate::policy::{
     self, CurrentListed, Datum, Evidence, ManifestFact, Manifests, Needs, NoChoice, Order, Outcome,
     Platforms, Purpose, Recorded, Selection, Want, Write,
 };
-use crate::reconcile::claims::{Claims, IndexedFile, SiteRef, StageKey};
+use crate::reconcile::claims::{IndexedFile, SiteRef, StageKey};
 use crate::reconcile::running::{self, Running, Unordered};
-
-/// All stages, and what was observed.
-pub(super) struct Scene<'a> {
-    pub(super) apps: &'a [App],
-    pub(super) files: &'a [IndexedFile],
-    pub(super) claims: &'a Claims,
-    pub(super) facts: &'a Facts,
-    pub(super) records: Records<'a>,
-    /// Where the tags of each app come from.
-    pub(super) feeds: Vec<Feed>,
-}
-
-impl Scene<'_> {
-    /// One stage of it.
-    pub(super) fn case(&self, key: StageKey) -> Case<'_> {
-        let app = &self.apps[key.app];
-        let stage = &app.stages[key.stage];
-        let all = self.claims.stages.get(&key).into_iter().flatten();
-        let (overridden, sites) = all
-            .map(|site| (*site, &self.files[site.file].index.sites[site.site]))
-            .partition(|(site, _)| self.claims.overridden.contains(site));
-        Case {
-            scene: self,
-            key,
-            app,
-            feed: &self.feeds[key.app],
-            policy: &stage.policy,
-            write: stage.write,
-            sites,
-            overridden,
-            files: self.files,
-            records: &self.records,
-            facts: self.facts,
-            contested: self.claims.contested.contains(&key),
-        }
-    }
-}
 
 /// One stage and all that bears on it.
 pub(super) struct Case<'a> {
