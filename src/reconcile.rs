@@ -441,6 +441,7 @@ impl Reconciler {
             self.date(head, snapshot, takings, &mut facts).await?;
             self.observer.resolve(&plan.open.needs, &mut facts).await;
             self.observer.check(&plan.open.checks, &mut facts).await;
+            self.observer.confirm(&plan.open.present, &mut facts).await;
             self.observer.describe(&plan.open.digests, &mut facts).await;
             self.ask(&plan.open.asks, &mut facts).await;
             self.look_into_merges(head, snapshot, &mut facts).await?;

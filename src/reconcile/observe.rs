@@ -186,6 +186,28 @@ impl Observer {
         }
     }
 
+    /// Asks whether manifests are there, whatever was read of them before, and adds the answers to `facts`.
+    pub async fn confirm(&mut self, digests: &[(Feed, Digest)], facts: &mut Facts) {
+        let wanted: BTreeSet<(Feed, Digest)> = digests.iter().cloned().collect();
+        let client = self.client().clone();
+        let asked = self
+            .ask(
+                wanted.into_iter().collect(),
+                move |((image, account), digest)| {
+                    let client = client.clone();
+                    async move {
+                        let detail = Detail::Platforms;
+                        client.describe(&image, account, &digest, detail).await
+                    }
+                },
+            )
+            .await;
+        let told = asked
+            .into_iter()
+            .map(|((_, digest), answer)| (digest, answer.map(drop).map_err(|why| why.words)));
+        facts.present.extend(told);
+    }
+
     /// Answers a need for a time alone without asking the registry, if possible: a build time from what
     /// was read before, since tags are taken to keep what they stand for, and whatever is written is read
     /// anew all the same. A push time comes with the list or not at all.

@@ -136,6 +136,9 @@ pub struct Facts {
     pub running: BTreeMap<Feed, BTreeMap<Tag, ManifestFact>>,
     /// How much was read in this pass, and what was put off.
     pub readings: Readings,
+    /// Whether manifests that are to be promoted by their digests are there, asked in this pass; why not,
+    /// in words for a person, where that can't be told.
+    pub present: BTreeMap<Digest, Result<(), String>>,
     /// The platforms of manifests that run.
     pub platforms: BTreeMap<Digest, Datum<Platforms>>,
     /// When stages first took digests.
@@ -213,6 +216,8 @@ pub struct Open {
     pub needs: Vec<Need>,
     /// Of tags that run with a recorded digest or are followed, once for each listing.
     pub checks: Vec<Need>,
+    /// Whether manifests are there that are to be promoted by their digests, in this pass.
+    pub present: Vec<(Feed, Digest)>,
     /// The platforms of manifests that run.
     pub digests: Vec<(Feed, Digest)>,
     /// The pasts of stages that could change.
@@ -230,6 +235,7 @@ impl Open {
     pub fn is_empty(&self) -> bool {
         self.needs.is_empty()
             && self.checks.is_empty()
+            && self.present.is_empty()
             && self.digests.is_empty()
             && self.pasts.is_empty()
             && self.tenures.is_empty()
@@ -240,6 +246,7 @@ impl Open {
     fn append(&mut self, mut other: Self) {
         self.needs.append(&mut other.needs);
         self.checks.append(&mut other.checks);
+        self.present.append(&mut other.present);
         self.digests.append(&mut other.digests);
         self.pasts.append(&mut other.pasts);
         self.tenures.append(&mut other.tenures);

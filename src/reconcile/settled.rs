@@ -22,7 +22,8 @@ pub struct Settled {
 impl Settled {
     /// Keeps `plan`, if it may be kept.
     pub fn of(snapshot: &Arc<Snapshot>, facts: &Facts, plan: &Arc<Plan>) -> Option<Self> {
-        (plan.open.is_empty() && facts.manifests.is_empty()).then(|| Self {
+        let reads = !facts.manifests.is_empty() || !facts.present.is_empty();
+        (plan.open.is_empty() && !reads).then(|| Self {
             snapshot: Arc::clone(snapshot),
             facts: facts.clone(),
             plan: Arc::clone(plan),

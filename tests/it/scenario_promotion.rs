@@ -448,6 +448,14 @@ fn a_tag_that_is_followed_is_promoted_by_its_digest() {
     assert_eq!(holds(&scenario, STAGING), second.to_string());
     assert_eq!(holds(&scenario, PRODUCTION), first.to_string());
     wait(&scenario, 2);
+    // Asked just before, whatever was known of it.
+    let gone = Rule::new("acme/shop", Fault::status(500)).on(Part::Manifests);
+    let gone = gone.reference(second.as_str());
+    scenario.registry.set_faults(Faults::one(gone));
+    let pass = scenario.rests();
+    let words = ["ran in staging, and can't be read"];
+    assert_stage(&pass.observation, "shop/production", "failed", &words);
+    scenario.registry.set_faults(Faults::default());
     scenario.lands(1);
     assert_eq!(holds(&scenario, PRODUCTION), second.to_string());
     scenario.rests();

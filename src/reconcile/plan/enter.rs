@@ -11,7 +11,7 @@ use super::people::Known;
 use super::promote::{Offer, unasked};
 use super::{Blocked, Change, Listing, Missing, Open, Step};
 use crate::image::{Digest, Tag};
-use crate::policy::{self, Datum, Evidence, ManifestFact, Offered, Outcome, Reach, Recorded};
+use crate::policy::{self, Evidence, ManifestFact, Offered, Outcome, Reach, Recorded};
 use crate::reconcile::running::Running;
 
 impl Case<'_> {
@@ -194,6 +194,7 @@ impl Case<'_> {
         let rests = decided.0.is_rest();
         let (step, open) = self.unless_stopped(decided.0, decided.1);
         let (step, open, expires) = self.unless_missing(step, open, soaks);
+        let (step, open) = self.confirmed(step, open, offer);
         Decision {
             running,
             selection: None,
@@ -201,6 +202,26 @@ impl Case<'_> {
             step,
             open,
             expires,
+        }
+    }
+
+    /// A change that nothing stands against is made if the registry still has what ran, in this pass.
+    fn confirmed(&self, step: Step, mut open: Open, offer: &Offer) -> (Step, Open) {
+        let Step::Change(change) = &step else {
+            return (step, open);
+        };
+        match self.facts.present.get(&change.digest) {
+            Some(Ok(())) => (step, open),
+            Some(Err(why)) => {
+                let (digest, names) = (&change.digest, offer.names());
+                let why = format!("{digest} ran in {names}, and can't be read: {why}");
+                (Step::Blocked(Blocked::Unreadable(why)), open)
+            }
+            None => {
+                open.present
+                    .push((self.feed.clone(), change.digest.clone()));
+                (Step::Undecided, open)
+            }
         }
     }
 
@@ -233,20 +254,6 @@ impl Case<'_> {
         }
         if let Err(unknown) = self.turn_of(running) {
             return *unknown;
-        }
-        match self.facts.platforms.get(digest) {
-            Some(Datum::Known(_)) => {}
-            Some(Datum::Absent | Datum::Unasked) => {
-                let why = format!(
-                    "{digest} ran in {}, and can't be read any more",
-                    offer.names()
-                );
-                return (Step::Blocked(Blocked::Unreadable(why)), open);
-            }
-            None => {
-                open.digests.push((self.feed.clone(), digest.clone()));
-                return (Step::Undecided, open);
-            }
         }
         let step = Step::Change(Change {
             from: running.clone(),
