@@ -103,7 +103,7 @@ impl Tenures {
         let mut at = 0;
         let mut until = None;
         while at < self.0.len() {
-            let stretch = self.stretch(at, until);
+            let stretch = self.stretch(order, at, until);
             let length = stretch.as_ref().map_or(1, |(_, length)| *length);
             let turns = &self.0[at..at + length];
             if let Some((stretch, _)) = stretch {
@@ -117,7 +117,9 @@ impl Tenures {
                     act: stretch.act,
                     outcome,
                 };
-                let known = all.iter_mut().find(|known| same(&known.held, &served.held));
+                let known = all
+                    .iter_mut()
+                    .find(|known| is_one(order, &known.held, &served.held));
                 match known {
                     Some(known) if known.outcome.rank() <= served.outcome.rank() => {}
                     Some(known) => *known = served,
@@ -135,12 +137,17 @@ impl Tenures {
     }
 
     /// The stretch that ends with the tenure at this place, and how many tenures it has.
-    fn stretch(&self, at: usize, until: Option<Timestamp>) -> Option<(Stretch, usize)> {
+    fn stretch(
+        &self,
+        order: Order<'_>,
+        at: usize,
+        until: Option<Timestamp>,
+    ) -> Option<(Stretch, usize)> {
         let mut held = self.0[at].runs.clone()?;
         let mut length = 1;
         for earlier in &self.0[at + 1..] {
             match &earlier.runs {
-                Some(runs) if same(runs, &held) => {
+                Some(runs) if is_one(order, runs, &held) => {
                     // A digest that is written later is still the one that ran.
                     if held.digest.is_none() {
                         held.digest.clone_from(&runs.digest);
@@ -226,6 +233,14 @@ impl Bar {
                 }
             }
         }
+    }
+}
+
+/// Whether two references are one: where a tag is followed, only if both say so by their digests.
+fn is_one(order: Order<'_>, a: &Held, b: &Held) -> bool {
+    match order {
+        Order::ByDigest => a.digest.is_some() && a.digest == b.digest,
+        Order::Ranked(_) | Order::ByTag => same(a, b),
     }
 }
 

@@ -354,6 +354,50 @@ fn a_queue_waits_for_nothing_that_was_pushed_again() {
     runs(&scenario, "1.2.0", "1.2.0");
 }
 
+#[test]
+fn going_back_by_a_decision_counts_with_and_without_a_cache() {
+    let Some(mut scenario) = scenario("soak: 24h") else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.1.0"]);
+    scenario.lands(1);
+    wait(&scenario, 10);
+    // Out of a tag that has no place, by a decision.
+    stages(&scenario, "latest");
+    scenario.push("acme/shop", &["latest"]);
+    scenario.pass();
+    wait(&scenario, 20);
+    let file = ".tagwright/decisions/shop/staging.yaml";
+    scenario.writes(file, "- deploy: HOST/acme/shop:1.0.0\n- hold: it is bad\n");
+    scenario.lands(1);
+    for _ in 0..2 {
+        says(&mut scenario, "upToDate", &[]);
+        wait(&scenario, 30);
+    }
+    runs(&scenario, "1.0.0", "1.0.0");
+}
+
+#[test]
+fn a_queue_is_not_held_up_by_what_another_stage_will_not_take() {
+    let Some(mut scenario) = two("soak: 24h\n    promote: queue", "~1.1.0") else {
+        return;
+    };
+    scenario.push("acme/shop", &["1.1.0"]);
+    scenario.lands(2);
+    wait(&scenario, 1);
+    // Staging goes on by hand, so 1.1.0 never soaks there; and canary never takes 1.2.0.
+    scenario.push("acme/shop", &["1.2.0"]);
+    stages(&scenario, "1.2.0");
+    scenario.rests();
+    scenario.push("acme/shop", &["1.3.0", "1.1.1"]);
+    scenario.lands(2);
+    assert_eq!(
+        scenario.read("apps/canary.yaml"),
+        scenario.text(&pod("1.1.1"))
+    );
+    assert_eq!(scenario.read(STAGING), scenario.text(&pod("1.3.0")));
+}
+
 /// Two stages before production, each with tags of its own.
 fn two(keys: &str, canary_tags: &str) -> Option<Scenario> {
     let file = format!(
@@ -459,6 +503,28 @@ fn a_tag_that_is_followed_is_promoted_by_its_digest() {
     scenario.lands(1);
     assert_eq!(holds(&scenario, PRODUCTION), second.to_string());
     scenario.rests();
+
+    // A digest that staging never ran is a person's, and stays until staging comes to something newer.
+    let hotfix = scenario.push_content("acme/shop", "hotfix", "hotfix");
+    wait(&scenario, 1);
+    let text = scenario.text(&format!("image: HOST/acme/shop:main@{hotfix}\n"));
+    person(&scenario, |work| work.write(PRODUCTION, &text));
+    scenario.rests();
+    scenario.service = scenario.another_service();
+    scenario.rests();
+
+    // What soaks takes nothing from what has soaked.
+    wait(&scenario, 1);
+    let third = scenario.push_content("acme/shop", "main", "third");
+    scenario.lands(1);
+    let file = ".tagwright/decisions/shop/production.yaml";
+    scenario.writes(file, "- hold: incident\n");
+    wait(&scenario, 3);
+    scenario.push_content("acme/shop", "main", "fourth");
+    scenario.lands(1);
+    scenario.writes(file, "- hold: incident\n- release: true\n");
+    scenario.lands(1);
+    assert_eq!(holds(&scenario, PRODUCTION), third.to_string());
 }
 
 #[test]

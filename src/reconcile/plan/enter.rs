@@ -12,6 +12,7 @@ use super::promote::{Offer, unasked};
 use super::{Blocked, Change, Listing, Missing, Open, Step};
 use crate::image::{Digest, Tag};
 use crate::policy::{self, Evidence, ManifestFact, Offered, Outcome, Reach, Recorded};
+use crate::promotion::Held;
 use crate::reconcile::running::Running;
 
 impl Case<'_> {
@@ -174,19 +175,28 @@ impl Case<'_> {
 
     /// What is promoted where a tag is followed: the newest digest that ran in the stages before.
     fn promoted_digest(&self, running: Running, offer: &Offer) -> Decision {
-        let newer = offer
-            .in_turn()
-            .take_while(|(held, _)| held.digest.as_ref() != running.digest());
-        let mut newer = newer.filter(|(held, _)| held.digest.is_some());
-        let Some((held, fit)) = newer.find(|(_, fit)| !matches!(fit, Err(None))) else {
+        if matches!(self.past(), Known::Unasked) {
+            let mut open = Open::default();
+            open.pasts.push(self.key);
+            return Decision::early(running, (Step::Undecided, open));
+        }
+        let since = self.facts.standing(self.key).map(|past| past.since);
+        let newer = offer.newer(running.digest(), since);
+        // What soaks still takes nothing from what has soaked.
+        let ready = newer.iter().find(|(_, soaks)| soaks.is_none());
+        let chosen = ready.or(newer.first());
+        let Some((
+            Held {
+                tag,
+                digest: Some(digest),
+            },
+            until,
+        )) = chosen.copied()
+        else {
             return Decision::early(running, (Step::UpToDate, Open::default()));
         };
-        let (tag, digest) = (held.tag.clone(), held.digest.clone());
-        let Some(digest) = digest else {
-            return Decision::early(running, (Step::UpToDate, Open::default()));
-        };
-        let decided = self.to_digest(&tag, &digest, &running, offer);
-        let soaks = fit.err().flatten().map(|until| Missing::Soak {
+        let decided = self.to_digest(tag, digest, &running, offer);
+        let soaks = until.map(|until| Missing::Soak {
             stages: offer.names().to_owned(),
             until,
             too_fast: None,

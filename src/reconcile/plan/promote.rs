@@ -17,7 +17,7 @@ use super::case::Case;
 use super::people::signed;
 use super::{Blocked, Open, Step};
 use crate::config::Entry;
-use crate::image::Tag;
+use crate::image::{Digest, Tag};
 use crate::policy::{Offered, Recorded};
 use crate::promotion::Held;
 use crate::promotion::approval::Act;
@@ -38,6 +38,8 @@ pub(super) struct Offer {
 /// A reference that all of the stages before ran, or one of them.
 struct Offering {
     held: Held,
+    /// When the first of the stages came to it.
+    since: Timestamp,
     fitness: Fitness,
 }
 
@@ -177,7 +179,12 @@ impl Case<'_> {
                     let digest = own.and_then(|own| own.held.digest.clone());
                     held.digest = held.digest.or(digest);
                 }
-                offered.push(Offering { held, fitness });
+                let since = one.by.at;
+                offered.push(Offering {
+                    held,
+                    since,
+                    fitness,
+                });
             }
         }
         offered
@@ -310,16 +317,27 @@ impl Offer {
         })
     }
 
-    /// What was offered, the newest first, with whether it may be taken, or until when it soaks.
-    pub(super) fn in_turn(&self) -> impl Iterator<Item = (&Held, Result<(), Option<Timestamp>>)> {
-        self.all.iter().map(|offering| {
-            let fit = match &offering.fitness {
-                Fitness::Ready => Ok(()),
-                Fitness::Soaks(until) => Err(Some(*until)),
-                Fitness::Short(_) | Fitness::Unfit(_) => Err(None),
-            };
-            (&offering.held, fit)
-        })
+    /// What was offered by its digest that is newer than what a stage `runs` since a time, the newest first,
+    /// with until when it soaks, if it does. Where those before never ran that, only what they came to later
+    /// is newer.
+    pub(super) fn newer(
+        &self,
+        runs: Option<&Digest>,
+        since: Option<Timestamp>,
+    ) -> Vec<(&Held, Option<Timestamp>)> {
+        let is_it = |offering: &&Offering| offering.held.digest.as_ref() == runs;
+        let known = runs.is_none() || self.all.iter().any(|offering| is_it(&offering));
+        let later = |offering: &&Offering| known || since.is_some_and(|at| offering.since > at);
+        let newer = self.all.iter().take_while(|offering| !is_it(offering));
+        let newer = newer.filter(later).filter_map(|offering| {
+            offering.held.digest.as_ref()?;
+            match &offering.fitness {
+                Fitness::Ready => Some((&offering.held, None)),
+                Fitness::Soaks(until) => Some((&offering.held, Some(*until))),
+                Fitness::Short(_) | Fitness::Unfit(_) => None,
+            }
+        });
+        newer.collect()
     }
 }
 

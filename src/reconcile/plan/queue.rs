@@ -9,7 +9,7 @@ use super::case::Case;
 use super::promote::unasked;
 use super::{Open, Step};
 use crate::config::Promote;
-use crate::policy::{self, Evidence, ManifestFact, Outcome, Recorded};
+use crate::policy::{self, Evidence, ManifestFact, Outcome};
 use crate::promotion::Held;
 use crate::promotion::tenure::{self, same};
 use crate::reconcile::claims::StageKey;
@@ -54,7 +54,7 @@ impl Case<'_> {
             }
             let others = entry.after.iter().filter(|other| **other != self.key.stage);
             for other in others {
-                match self.may_come_to(*other, &runs) {
+                match self.may_come_to(*other, &runs, entry.soak) {
                     Ok(true) => {}
                     Ok(false) => return Turn::Free,
                     Err(open) => return Turn::Open(open),
@@ -80,6 +80,11 @@ impl Case<'_> {
         if running == Running::Nothing {
             return false;
         }
+        if self.follows() {
+            let mut withheld = self.withheld().into_iter();
+            let rejected = withheld.any(|one| one.digest == held.digest);
+            return !rejected && held.digest.as_ref() != running.digest();
+        }
         let mut withheld = self.withheld();
         // Nobody is asked here what a tag points to, so what was rejected by its digest is by its tag.
         for one in &mut withheld {
@@ -104,6 +109,10 @@ impl Case<'_> {
     /// Whether the registry still has what this stage runs, as far as the stage `after` it has looked: what is
     /// gone, or was pushed again, is never promoted.
     fn is_as_it_ran(&self, after: &Case<'_>, runs: &Held) -> Result<bool, Box<Open>> {
+        if self.follows() {
+            // What the tag points to by now is not what runs, and is not promoted either.
+            return Ok(true);
+        }
         let known = after.known();
         let now = match known.get(&runs.tag) {
             Some(ManifestFact::Found(found)) => &found.digest,
@@ -125,28 +134,28 @@ impl Case<'_> {
     }
 
     /// Whether another stage of the app runs `held`, ran it, or may still come to run it.
-    fn may_come_to(&self, place: usize, held: &Held) -> Result<bool, Box<Open>> {
-        let served = match self.served(place, Duration::ZERO) {
+    fn may_come_to(&self, place: usize, held: &Held, soak: Duration) -> Result<bool, Box<Open>> {
+        let served = match self.served(place, soak) {
             Ok(served) => served,
             Err(unknown) => match *unknown {
                 (Step::Undecided, open) => return Err(Box::new(open)),
                 _ => return Ok(true),
             },
         };
-        let left = |outcome: &tenure::Outcome| matches!(outcome, tenure::Outcome::Left(_));
+        let over = |outcome: &tenure::Outcome| {
+            matches!(
+                outcome,
+                tenure::Outcome::Left(_) | tenure::Outcome::Short(_)
+            )
+        };
         let own = served.iter().find(|own| same(&own.held, held));
         if let Some(own) = own {
-            return Ok(!left(&own.outcome));
+            return Ok(!over(&own.outcome));
         }
         let other = self.scene.case(StageKey {
             app: self.key.app,
             stage: place,
         });
-        let current = other.running();
-        let Some(current) = current.as_current().tag() else {
-            return Ok(true);
-        };
-        let order = policy::compare(other.policy, current, &held.tag, Recorded::default());
-        Ok(order.is_none_or(|order| order.is_lt()))
+        Ok(other.wants(held))
     }
 }

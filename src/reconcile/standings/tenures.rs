@@ -163,7 +163,8 @@ struct Goal<'a> {
 /// What is heard of one stage.
 struct Track<'a> {
     policy: &'a Policy,
-    goals: Vec<Goal<'a>>,
+    /// What the stages after it run; none of one that runs nothing with a place.
+    goals: Vec<Option<Goal<'a>>>,
     /// Whether a stage after it asks for consents, though not of whoever brought it what it takes.
     asks_who: bool,
     kept: Option<Entry>,
@@ -191,7 +192,7 @@ impl<'a> Track<'a> {
             entry.any(|entry| entry.after.contains(&key.stage))
         });
         let mut asks_who = false;
-        let goals = after.filter_map(|(place, stage)| {
+        let goals = after.map(|(place, stage)| {
             let asked = stage.consents.changes.as_ref();
             asks_who |= asked.is_some_and(|asked| asked.rules.exclude_author);
             let key = StageKey {
@@ -255,10 +256,17 @@ impl<'a> Track<'a> {
             if self.asks_who && !by_service {
                 tenure.act = Some(attest::act(&clocks.reader, commit)?);
             }
-            let earlier = self.found[at + 1..].iter();
+            let earlier = self.found[at + 1..].iter().map(|(earlier, ..)| earlier);
+            let kept = self.kept.iter().filter(|_| self.joined);
+            let earlier = earlier.chain(kept.flat_map(|kept| &kept.tenures.0));
             let ran = |held: &Held| {
-                let mut earlier = earlier.map(|(earlier, ..)| &earlier.runs);
-                earlier.any(|runs| runs.as_ref().is_some_and(|runs| same(runs, held)))
+                let mut earlier = earlier.map(|earlier| &earlier.runs);
+                earlier.any(|runs| {
+                    runs.as_ref().is_some_and(|runs| match self.policy.order {
+                        Order::Digest(_) => runs.digest == held.digest,
+                        _ => runs.tag == held.tag,
+                    })
+                })
             };
             let again = by_service && tenure.runs.as_ref().is_some_and(ran);
             if again && !is_ranked(self.policy) {
@@ -290,7 +298,7 @@ impl<'a> Track<'a> {
 }
 
 /// Whether what came before can't matter to those who run the `goals`.
-fn enough(policy: &Policy, goals: &[Goal<'_>], tenures: &Tenures) -> bool {
+fn enough(policy: &Policy, goals: &[Option<Goal<'_>>], tenures: &Tenures) -> bool {
     let below = |held: &Held, goal: &Goal<'_>| match &goal.policy.order {
         Order::Digest(_) => held.digest == goal.runs.digest,
         Order::Newest(_) => held.tag == goal.runs.tag,
@@ -300,7 +308,11 @@ fn enough(policy: &Policy, goals: &[Goal<'_>], tenures: &Tenures) -> bool {
             order.is_some_and(|order| order.is_le())
         }
     };
-    let suffices = |held: &Held| goals.iter().all(|goal| below(held, goal));
+    let suffices = |held: &Held| {
+        goals
+            .iter()
+            .all(|goal| goal.as_ref().is_some_and(|goal| below(held, goal)))
+    };
     with_order(policy, |order| tenures.reach(order, suffices))
 }
 
@@ -359,18 +371,16 @@ impl Listener for Ear<'_> {
             Some(held) => one(&held).map(|held| with_digest(held, &trailer.to)),
             None => Some(trailer.to.clone()),
         };
-        let lower = trailer.from.as_ref().is_some_and(|from| {
-            let order = policy::compare(
-                track.policy,
-                &trailer.to.tag,
-                &from.tag,
-                Recorded::default(),
-            );
-            is_ranked(track.policy) && order.is_some_and(|order| order.is_lt())
+        let order = trailer.from.as_ref().and_then(|from| {
+            let known = Recorded::default();
+            policy::compare(track.policy, &trailer.to.tag, &from.tag, known)
         });
-        let turn = match lower {
-            true => Turn::BackTo(trailer.to.clone()),
-            false => Turn::On,
+        let turn = match order {
+            _ if !is_ranked(track.policy) => Turn::On,
+            Some(order) if order.is_lt() => Turn::BackTo(trailer.to.clone()),
+            Some(_) => Turn::On,
+            // What was there had no place, and what came of that before it nobody knows.
+            None => Turn::Unknown,
         };
         track.push(
             Tenure {
